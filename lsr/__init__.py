@@ -1,0 +1,1 @@
+"""Learned sparse retrieval: encode, index, search and evaluate."""
