@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 # Build tools are pinned like everything else, so pip must not fetch newer ones into an isolated environment.
 INSTALL := $(RUN) -m pip install --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
-SOURCES := lsr indexer data eval server tests bench
+SOURCES := $(wildcard lsr indexer data eval server tests bench tools)
 NATIVE := $(shell find lsr/native indexer/native -name '*.cpp' -o -name '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -60,14 +60,14 @@ build/src/lsr:
 
 .PHONY: build/src/lsr
 check: build/src/lsr  ## Lint, format check, types (ruff, clang-format, mypy --strict)
-	$(BIN)/ruff check $(SOURCES) tools
-	$(BIN)/ruff format --check $(SOURCES) tools
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/clang-format --dry-run --Werror $(NATIVE)
 	MYPYPATH=build/src $(BIN)/mypy -p lsr
 
 format: ## Rewrite sources the way `check` wants them
-	$(BIN)/ruff check --fix $(SOURCES) tools
-	$(BIN)/ruff format $(SOURCES) tools
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/clang-format -i $(NATIVE)
 
 sanitize: $(VENV)/.test  ## Build with AddressSanitizer and UBSan and run the native property tests

@@ -66,7 +66,8 @@ class SparseVectors:
         starts = np.ascontiguousarray(indptr, dtype=np.int64)
         _check_indptr(starts, np.size(terms), np.size(weights))
         term_ids = _as_term_ids(terms, starts, vocabulary_size, names)
-        values = np.ascontiguousarray(weights, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
+            values = np.ascontiguousarray(weights, dtype=np.float32)
         _check_weights(values, np.asarray(weights), starts, names)
         _check_ascending(term_ids, starts, names)
         return cls(starts, term_ids, values, vocabulary_size)
@@ -263,7 +264,10 @@ class TermCounts:
         joined_terms = np.concatenate(terms) if terms else np.zeros(0)
         joined_counts = np.concatenate(counts) if counts else np.zeros(0)
         return cls(
-            indptr, joined_terms.astype(np.uint32), joined_counts.astype(np.uint32), np.array(lengths, np.uint32)
+            indptr,
+            joined_terms.astype(np.uint32),
+            joined_counts.astype(np.uint32),
+            np.array(lengths, np.uint32),
         )
 
     def __len__(self) -> int:
@@ -292,7 +296,9 @@ def _ids_of(row: Mapping[str, float], vocabulary: Vocabulary, name: str) -> dict
     for term, weight in row.items():
         term_id = vocabulary.id_of(term)
         if term_id is None:
-            raise InvalidArgumentError(f"vector {name}: the vocabulary has no term {term!r}", field=f"terms.{term}")
+            raise InvalidArgumentError(
+                f"vector {name}: the vocabulary has no term {term!r}", field=f"terms.{term}"
+            )
         ids[term_id] = weight
     return ids
 
@@ -302,7 +308,8 @@ def _check_indptr(indptr: Int64Array, n_terms: int, n_weights: int) -> None:
         raise InvalidArgumentError("indptr must be one-dimensional, start at 0 and never fall")
     if indptr[-1] != n_terms or n_terms != n_weights:
         raise InvalidArgumentError(
-            f"indptr ends at {indptr[-1]}, but there are {n_terms} terms and {n_weights} weights; all must be equal"
+            f"indptr ends at {indptr[-1]}, but there are {n_terms} terms and {n_weights} weights;"
+            " all three must be equal"
         )
 
 

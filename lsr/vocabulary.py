@@ -25,8 +25,7 @@ class Vocabulary:
         self._terms = tuple(terms)
         self._ids = {term: index for index, term in enumerate(self._terms)}
         if len(self._ids) != len(self._terms):
-            seen: set[str] = set()
-            twice = next(term for term in self._terms if term in seen or seen.add(term))
+            twice = next(term for at, term in enumerate(self._terms) if self._ids[term] != at)
             raise InvalidArgumentError(f"vocabulary: the term {twice!r} occurs twice; terms must be distinct")
 
     def __len__(self) -> int:

@@ -11,8 +11,8 @@ def main() -> None:
     gpu = [name for name in names if name.startswith("nvidia-")]
     if gpu:
         sys.stderr.write(
-            f"note: pip installed {len(gpu)} GPU packages ({gpu[0]}, ...), several gigabytes that a machine without"
-            " a GPU never uses. To avoid them, remove .venv and run\n"
+            f"note: pip installed {len(gpu)} GPU packages ({gpu[0]}, ...), several gigabytes that a machine"
+            " without a GPU never uses. To avoid them, remove .venv and run\n"
             '      make setup PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"\n'
         )
 

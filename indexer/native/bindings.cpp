@@ -7,8 +7,10 @@
 namespace nb = nanobind;
 
 NB_MODULE(_native, m) {
-    m.def("active_isa", [] { return std::string(lsr::isa_name(lsr::active_isa())); },
-          "The instruction set in use: 'scalar', 'avx2' or 'avx512'.");
-    m.def("supported_isa", [] { return std::string(lsr::isa_name(lsr::supported_isa())); },
-          "The best instruction set of this processor.");
+    m.def(
+        "active_isa", [] { return std::string(lsr::isa_name(lsr::active_isa())); },
+        "The instruction set in use: 'scalar', 'avx2' or 'avx512'.");
+    m.def(
+        "supported_isa", [] { return std::string(lsr::isa_name(lsr::supported_isa())); },
+        "The best instruction set of this processor.");
 }

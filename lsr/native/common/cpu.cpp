@@ -38,8 +38,8 @@ Isa supported_isa() {
 #if defined(__x86_64__)
     // __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the wide registers.
     __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                      __builtin_cpu_supports("bmi2");
+    const bool avx2 =
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                         __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
@@ -59,6 +59,8 @@ Isa active_isa() {
     return chosen;
 }
 
-Isa isa_from_name(const std::string& name) { return name.empty() ? active_isa() : parse(name, "isa"); }
+Isa isa_from_name(const std::string& name) {
+    return name.empty() ? active_isa() : parse(name, "isa");
+}
 
 }  // namespace lsr
