@@ -1,0 +1,195 @@
+"""Transformers that turn token ids into hidden states, loaded without ever guessing a weight."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lsr.encoders.tiled import VocabularyProjection
+from lsr.errors import ModelNotFoundError, ModelUnsupportedError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+Precision = Literal["float32", "bfloat16", "float16"]
+DTYPES: dict[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+# The largest logit difference, relative to the largest logit, that splitting a head off may make.
+SPLIT_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "float16": 1e-2}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageModel:
+    """A language model cut before its last linear map, whose product would be as wide as the vocabulary.
+
+    body: ids and attention mask in, the projection's input out, (texts, positions, width)
+    files: what was read, for the identity
+    """
+
+    body: nn.Module
+    config: Any
+    projection: VocabularyProjection
+    tokenizer: Tokenizer
+    terms: tuple[str, ...]
+    longest: int
+    n_parameters: int
+    device: torch.device
+    files: tuple[Path, ...]
+
+    def head_inputs(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """ids, mask: int64, (texts, positions); mask is 1 for a token and 0 for padding."""
+        inputs: Tensor = self.body(input_ids=ids, attention_mask=mask).logits
+        return inputs
+
+
+def load_masked_lm(folder: Path, *, device: str = "cpu", precision: Precision = "float32") -> LanguageModel:
+    """A masked language model and its tokenizer from a Hugging Face folder.
+
+    Raises ModelUnsupportedError if the checkpoint lacks a weight, above all those of the masked-LM head: run
+    with random ones it would give valid-looking nonsense.
+    """
+    from transformers import AutoModelForMaskedLM
+
+    model = _load_whole(AutoModelForMaskedLM, folder, precision)
+    return split_head(model.to(device).eval(), folder, precision)
+
+
+def split_head(model: Any, folder: Path, precision: Precision) -> LanguageModel:
+    """Cut the output projection off ``model``, and check on one short text that nothing was lost."""
+    tokenizer, terms = load_tokenizer(folder, model.config.vocab_size)
+    linear = model.get_output_embeddings()
+    device = linear.weight.device
+    projection = VocabularyProjection(
+        linear.weight.detach(),
+        linear.bias.detach() if getattr(linear, "bias", None) is not None else None,
+        getattr(model.config, "final_logit_softcapping", None),
+    )
+    ids = torch.arange(1, 9, device=device).remainder(model.config.vocab_size).unsqueeze(0)
+    n_parameters = sum(each.numel() for each in model.parameters())
+    with torch.inference_mode():
+        whole = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+        _replace(model, linear, nn.Identity())
+        if projection.cap is not None:
+            model.config.final_logit_softcapping = None
+        inputs = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+        parts = projection.finish(inputs @ projection.weight.T, slice(None))
+    _check_split(whole, parts, folder, precision)
+    return LanguageModel(
+        body=model,
+        config=model.config,
+        projection=projection,
+        tokenizer=tokenizer,
+        terms=terms,
+        longest=longest_input(model.config),
+        n_parameters=n_parameters,
+        device=device,
+        files=model_files(folder),
+    )
+
+
+def load_tokenizer(folder: Path, vocabulary_size: int) -> tuple[Tokenizer, tuple[str, ...]]:
+    """The fast tokenizer of a folder and its tokens in the order of their ids, padded to ``vocabulary_size``.
+
+    Models round their output up (128,256 rows for 128,000 tokens); rows without a token are named by their id.
+    """
+    from transformers import AutoTokenizer
+
+    wrapped = AutoTokenizer.from_pretrained(str(folder))
+    if not wrapped.is_fast:
+        raise ModelUnsupportedError(
+            f"{folder}: its tokenizer ({type(wrapped).__name__}) has no tokenizer.json form."
+            " Convert it with transformers (save_pretrained of a fast tokenizer) and load that."
+        )
+    backend: Tokenizer = wrapped.backend_tokenizer
+    known = {index: token for token, index in backend.get_vocab(with_added_tokens=True).items()}
+    return backend, tuple(known.get(index, f"<id {index}>") for index in range(vocabulary_size))
+
+
+def longest_input(config: Any) -> int:
+    """Tokens the model has positions for; 0 if it sets no limit. RoBERTa's numbers start behind padding."""
+    positions = int(getattr(config, "max_position_embeddings", 0) or 0)
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl"):
+        return positions - int(config.pad_token_id) - 1
+    return positions
+
+
+def model_files(folder: Path) -> tuple[Path, ...]:
+    """The files of a Hugging Face folder that decide its output."""
+    patterns = ("*.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+    return tuple(sorted(path for pattern in patterns for path in folder.glob(pattern)))
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Run with ``count`` torch threads and put the process's own number back; None leaves it alone."""
+    if count is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _load_whole(auto_class: Any, folder: Path, precision: Precision) -> Any:
+    """The model, or an error that names what the checkpoint lacks. Never executes code from the folder."""
+    if not (folder / "config.json").is_file():
+        raise ModelNotFoundError(f"{folder}: no config.json there, so it is not a Hugging Face model folder.")
+    with _quiet_transformers():
+        model, report = auto_class.from_pretrained(
+            str(folder), dtype=DTYPES[precision], output_loading_info=True, use_safetensors=True
+        )
+    absent = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
+    if absent:
+        shown = ", ".join(absent[:4]) + (f" and {len(absent) - 4} more" if len(absent) > 4 else "")
+        raise ModelUnsupportedError(
+            f"{folder}: the checkpoint lacks weights that {type(model).__name__} needs: {shown}."
+            " They would be random and so would the vectors. Use a checkpoint saved with its masked-LM head."
+        )
+    return model
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Without the loading bar that transformers writes to standard error."""
+    from transformers.utils import logging as transformers_logging
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+
+
+def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put ``new`` wherever ``model`` calls ``old``."""
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if child is old:
+                setattr(parent, name, new)
+
+
+def _check_split(whole: Tensor, parts: Tensor, folder: Path, precision: Precision) -> None:
+    scale = max(1.0, float(whole.abs().max()))
+    difference = float((whole.float() - parts.float()).abs().max()) / scale
+    if not difference <= SPLIT_TOLERANCE[precision]:
+        raise ModelUnsupportedError(
+            f"{folder}: its logits are not the output layer's product (they differ by {difference:.2g} of the"
+            " largest), so this architecture scales or changes them in a way that is not known here."
+        )

@@ -1,0 +1,78 @@
+"""What every sparse encoder offers, whichever way it computes its vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from lsr.vectors import SparseVectors
+from lsr.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderInfo:
+    """What an index, a report or a person needs to know of an encoder.
+
+    identity: SHA-256, in hex, over everything that decides its vectors (lsr/encoders/identity.py); vectors
+        may be cached under it. Kernels agree within 1e-4 and share it.
+    document_length, query_length: tokens kept of a text, special tokens included; 0 for a side without a limit
+    n_parameters: of the neural parts of both sides; parameters the sides share count once
+    kernel: the code path of the document side: "torch", "native-avx512", ...; "none" where nothing is computed
+    """
+
+    name: str
+    identity: str
+    method: str
+    document_length: int
+    query_length: int
+    licence: str
+    n_parameters: int
+    vocabulary_size: int
+    vocabulary_fingerprint: str
+    precision: str
+    kernel: str
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeStatistics:
+    """Counts over an encoder's life.
+
+    tokens: after truncation, special tokens included
+    truncated: texts that were longer than their side's length
+    memory_backoffs: times an allocation failed and the batch was halved
+    """
+
+    texts: int = 0
+    tokens: int = 0
+    truncated: int = 0
+    memory_backoffs: int = 0
+
+    def __add__(self, other: EncodeStatistics) -> EncodeStatistics:
+        return EncodeStatistics(
+            self.texts + other.texts,
+            self.tokens + other.tokens,
+            self.truncated + other.truncated,
+            self.memory_backoffs + other.memory_backoffs,
+        )
+
+
+class SparseEncoder(Protocol):
+    """Texts in, sparse vectors over one vocabulary out. A query and a document may be encoded differently."""
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+    @property
+    def statistics(self) -> EncodeStatistics: ...
+
+    def encode_documents(self, texts: Sequence[str]) -> SparseVectors:
+        """One row for each text, in the order given; any number of texts."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> SparseVectors: ...
+
+    def describe(self) -> EncoderInfo: ...
