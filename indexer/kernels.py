@@ -1,0 +1,59 @@
+"""The native index core: inverted lists, segments and the exact scorer over them.
+
+Everything here works on arrays and on *rows*: a row is a document's position, counted through the segments in
+the order given. Names, texts and commits live above, in the collection.
+
+Arrays are taken as they are, without copies, and must not change while a native object refers to them. What
+they hold is not trusted: a search answers or raises IndexCorruptError, and reads nothing outside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lsr.indexer._native import Searcher, SegmentView, active_isa, supported_isa
+from lsr.indexer._native import build_lists as _build_lists
+
+__all__ = ["FieldView", "Searcher", "SegmentView", "active_isa", "build_lists", "supported_isa"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FieldView:
+    """One field of one segment, as ``SegmentView`` takes it.
+
+    indptr:  int64, shape (n_documents + 1,)
+    terms:   uint16 or uint32, shape (nnz,), strictly ascending within a document
+    weights: float32, float16 or uint8, shape (nnz,), as kept; each must stand for a number > 0
+    lists:   what ``build_lists`` made of these three arrays
+    scale:   with uint8, a weight is float32(code * scale); ignored otherwise
+    """
+
+    indptr: npt.NDArray[np.int64]
+    terms: Array
+    weights: Array
+    lists: Mapping[str, Array]
+    scale: float = 1.0
+
+
+def build_lists(
+    indptr: npt.NDArray[np.int64],
+    terms: Array,
+    weights: Array,
+    *,
+    n_terms: int,
+    threads: int = 1,
+    scale: float = 1.0,
+) -> dict[str, Array]:
+    """The inverted lists of a field's vectors, as named arrays to keep beside them and give to ``FieldView``.
+
+    The arrays' layout is the scorer's affair; the same vectors give the same bytes with any number of threads.
+    Weights are taken as stored (see FieldView), so that the lists' bounds hold for what will be scored.
+    Raises InvalidArgumentError on a term >= n_terms, terms that do not ascend, or a weight not above 0.
+    """
+    return _build_lists(indptr, terms, weights, n_terms=n_terms, threads=threads, scale=scale)
