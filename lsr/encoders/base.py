@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lsr.vectors import SparseVectors
 from lsr.vocabulary import Vocabulary
@@ -60,6 +60,14 @@ class EncodeStatistics:
         )
 
 
+class TermSpan(NamedTuple):
+    """A term of the vocabulary that stands in a text, at characters [start, end)."""
+
+    start: int
+    end: int
+    term: int
+
+
 class SparseEncoder(Protocol):
     """Texts in, sparse vectors over one vocabulary out. A query and a document may be encoded differently."""
 
@@ -74,5 +82,9 @@ class SparseEncoder(Protocol):
         ...
 
     def encode_queries(self, texts: Sequence[str]) -> SparseVectors: ...
+
+    def spans(self, text: str) -> list[TermSpan]:
+        """The terms that stand in the text, in order, to its end: what tells literal terms from expansions."""
+        ...
 
     def describe(self) -> EncoderInfo: ...

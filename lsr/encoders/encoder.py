@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lsr.encoders.base import EncoderInfo, EncodeStatistics
+from lsr.encoders.base import EncoderInfo, EncodeStatistics, TermSpan
 from lsr.encoders.batching import Batcher, windows
 from lsr.encoders.identity import identity_of
 from lsr.encoders.kernels import Kernel
@@ -34,6 +34,8 @@ class Side(Protocol):
     def kernel_name(self) -> str: ...
 
     def encode(self, texts: Sequence[str]) -> SparseVectors: ...
+
+    def spans(self, text: str) -> list[TermSpan]: ...
 
 
 class NeuralSide:
@@ -68,6 +70,9 @@ class NeuralSide:
         check_texts(texts)
         parts = [self._encode_window(texts[window]) for window in windows(len(texts), WINDOW)]
         return SparseVectors.concatenate(parts or [SparseVectors.empty(0, self._vocabulary_size)])
+
+    def spans(self, text: str) -> list[TermSpan]:
+        return self._tokenizer.spans(text)
 
     def _encode_window(self, texts: Sequence[str]) -> SparseVectors:
         tokens = self._tokenizer(texts)
@@ -118,6 +123,9 @@ class ComposedEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> SparseVectors:
         return self._queries.encode(texts)
+
+    def spans(self, text: str) -> list[TermSpan]:
+        return self._documents.spans(text)
 
     def describe(self) -> EncoderInfo:
         facts = self._facts

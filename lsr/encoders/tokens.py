@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from lsr.encoders.base import TermSpan
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -84,3 +87,17 @@ class TextTokenizer:
         """The tokenizer's own records, with character offsets; those count from the start of the prompt."""
         inputs = [self._prompt + text for text in texts] if self._prompt else list(texts)
         return list(self._tokenizer.encode_batch(inputs, add_special_tokens=self._add_special_tokens))
+
+    def spans(self, text: str) -> list[TermSpan]:
+        """The text's tokens with their places, beyond the length and without prompt and special tokens."""
+        encoding = self._untruncated.encode(text, add_special_tokens=False)
+        places = zip(encoding.offsets, encoding.ids, strict=True)
+        return [TermSpan(start, end, token) for (start, end), token in places]
+
+    @cached_property
+    def _untruncated(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        copy = Tokenizer.from_str(self._tokenizer.to_str())
+        copy.no_truncation()
+        return copy

@@ -150,3 +150,13 @@ def failing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(kernels, "pad", pad)
+
+
+def test_spans_are_the_tokens_of_the_whole_text(encoder: SparseEncoder) -> None:
+    text = "The tokenizer, " + "word " * 400 + "and a Tokenizer."
+    spans = encoder.spans(text)
+
+    pieces = [(encoder.vocabulary[span.term], text[span.start : span.end]) for span in spans]
+    assert pieces[:4] == [("the", "The"), ("token", "token"), ("##izer", "izer"), (",", ",")]
+    assert pieces[-2] == ("##izer", "izer")
+    assert len(spans) == 4 + 400 + 5
