@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
+#include "arrays.h"
 #include "cpu.h"
 
 namespace nb = nanobind;
@@ -13,4 +14,5 @@ NB_MODULE(_native, m) {
     m.def(
         "supported_isa", [] { return std::string(lsr::isa_name(lsr::supported_isa())); },
         "The best instruction set of this processor.");
+    lsr::bind_head(m);
 }

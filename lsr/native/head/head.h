@@ -1,0 +1,32 @@
+// A packed head with its kernels and workspaces: what Python holds.
+#pragma once
+
+#include "batches.h"
+#include "packed_head.h"
+#include "pool.h"
+
+namespace lsr {
+
+class Head {
+  public:
+    Head(const float* embedding, size_t n_terms, size_t width, const float* bias, const float* center, Isa isa)
+        : packed_(embedding, n_terms, width, bias, center), isa_(isa), kernels_(kernels_for(isa)) {}
+
+    const PackedHead& packed() const { return packed_; }
+    Isa isa() const { return isa_; }
+
+    // The vectors of all documents. hidden: rows offsets[0] to offsets[n_documents], checked by the caller.
+    SparseRows encode(const float* hidden, const int64_t* offsets, size_t n_documents, size_t n_threads,
+                      bool with_positions);
+
+    // The filter's candidates as rows without weights: for tests of the bound.
+    SparseRows candidates(const float* hidden, const int64_t* offsets, size_t n_documents);
+
+  private:
+    PackedHead packed_;
+    Isa isa_;
+    Kernels kernels_;
+    Pool<HeadWorkspace> workspaces_;
+};
+
+}  // namespace lsr

@@ -1,0 +1,8 @@
+#define LSR_LANES 16
+#include "rows_simd.h"
+
+namespace lsr {
+
+const RowKernels kRowsAvx512 = {layer_norm, softmax, center, quantize, largest};
+
+}  // namespace lsr

@@ -1,0 +1,60 @@
+#include <algorithm>
+#include <cmath>
+
+#include "rows.h"
+
+namespace lsr {
+namespace {
+
+void layer_norm(const float* x, size_t n, const float* weight, const float* bias, float epsilon, float* out) {
+    double mean = 0.0;
+    for (size_t at = 0; at < n; ++at) mean += x[at];
+    mean /= static_cast<double>(n);
+    double variance = 0.0;
+    for (size_t at = 0; at < n; ++at) variance += (x[at] - mean) * (x[at] - mean);
+    const double scale = 1.0 / std::sqrt(variance / static_cast<double>(n) + epsilon);
+    for (size_t at = 0; at < n; ++at) {
+        out[at] = static_cast<float>((x[at] - mean) * scale) * weight[at] + bias[at];
+    }
+}
+
+void softmax(float* x, size_t n) {
+    const float highest = *std::max_element(x, x + n);
+    float sum = 0.0f;
+    for (size_t at = 0; at < n; ++at) sum += x[at] = std::exp(x[at] - highest);
+    for (size_t at = 0; at < n; ++at) x[at] /= sum;
+}
+
+float center(const float* x, const float* center, size_t n, float* out) {
+    float largest = 0.0f;
+    for (size_t at = 0; at < n; ++at) {
+        out[at] = x[at] - center[at];
+        if (!(std::fabs(out[at]) <= largest)) largest = std::fabs(out[at]);
+        if (std::isnan(largest)) break;
+    }
+    return largest;
+}
+
+Quantized quantize(const float* x, size_t n, float inverse_scale, int8_t* codes) {
+    Quantized result{0, 0, 0.0f};
+    for (size_t at = 0; at < n; ++at) {
+        const float y = x[at] * inverse_scale;
+        const float code = std::clamp(std::nearbyint(y), -127.0f, 127.0f);
+        codes[at] = static_cast<int8_t>(code);
+        result.sum += codes[at];
+        result.sum_squares += codes[at] * codes[at];
+        result.residual += (y - code) * (y - code);
+    }
+    for (; n % 4 != 0; ++n) codes[n] = 0;
+    return result;
+}
+
+float largest(const float* x, size_t n) {
+    return *std::max_element(x, x + n);
+}
+
+}  // namespace
+
+const RowKernels kRowsScalar = {layer_norm, softmax, center, quantize, largest};
+
+}  // namespace lsr

@@ -1,0 +1,84 @@
+// The body of rows_avx2.cpp and rows_avx512.cpp.
+#include "rows.h"
+#include "simd.h"
+
+namespace lsr {
+namespace {
+
+inline size_t lanes_at(size_t at, size_t n) {
+    return n - at < kLanes ? n - at : kLanes;
+}
+
+void layer_norm(const float* x, size_t n, const float* weight, const float* bias, float epsilon, float* out) {
+    Floats sums = broadcast(0.0f);
+    for (size_t at = 0; at < n; at += kLanes) sums = sums + load_first(x + at, lanes_at(at, n), 0.0f);
+    const float mean = sum_of(sums) / static_cast<float>(n);
+    Floats squares = broadcast(0.0f);
+    for (size_t at = 0; at < n; at += kLanes) {
+        const Floats distance = load_first(x + at, lanes_at(at, n), mean) - broadcast(mean);
+        squares = multiply_add(distance, distance, squares);
+    }
+    const float scale = 1.0f / __builtin_sqrtf(sum_of(squares) / static_cast<float>(n) + epsilon);
+    for (size_t at = 0; at < n; at += kLanes) {
+        const size_t count = lanes_at(at, n);
+        const Floats normal = (load_first(x + at, count, 0.0f) - broadcast(mean)) * broadcast(scale);
+        const Floats value =
+            multiply_add(normal, load_first(weight + at, count, 0.0f), load_first(bias + at, count, 0.0f));
+        store_first(out + at, count, value);
+    }
+}
+
+float largest(const float* x, size_t n) {
+    const float lowest = -__builtin_inff();
+    Floats highest = broadcast(lowest);
+    for (size_t at = 0; at < n; at += kLanes)
+        highest = maximum(highest, load_first(x + at, lanes_at(at, n), lowest));
+    return maximum_of(highest);
+}
+
+void softmax(float* x, size_t n) {
+    const Floats top = broadcast(largest(x, n));
+    Floats sums = broadcast(0.0f);
+    for (size_t at = 0; at < n; at += kLanes) {
+        const size_t count = lanes_at(at, n);
+        const Floats power = exponential(load_first(x + at, count, 0.0f) - top);
+        store_first(x + at, count, power);
+        sums = sums + load_first(x + at, count, 0.0f);
+    }
+    const Floats share = broadcast(1.0f / sum_of(sums));
+    for (size_t at = 0; at < n; at += kLanes) {
+        const size_t count = lanes_at(at, n);
+        store_first(x + at, count, load_first(x + at, count, 0.0f) * share);
+    }
+}
+
+float center(const float* x, const float* center, size_t n, float* out) {
+    // Compared as integers: without their sign, larger bits are larger floats, and NaNs are above infinity.
+    Integers largest = to_integer(broadcast(0.0f));
+    for (size_t at = 0; at < n; at += kLanes) {
+        const size_t count = lanes_at(at, n);
+        const Floats moved = load_first(x + at, count, 0.0f) - load_first(center + at, count, 0.0f);
+        store_first(out + at, count, moved);
+        largest = maximum_bits(largest, absolute(moved));
+    }
+    return maximum_of_bits(largest);
+}
+
+Quantized quantize(const float* x, size_t n, float inverse_scale, int8_t* codes) {
+    Integers sum = to_integer(broadcast(0.0f));
+    Integers squares = sum;
+    Floats residual = broadcast(0.0f);
+    for (size_t at = 0; at < n; at += kLanes) {
+        const Floats y = load_first(x + at, lanes_at(at, n), 0.0f) * broadcast(inverse_scale);
+        const Floats code = minimum(maximum(round_to_integer(y), broadcast(-127.0f)), broadcast(127.0f));
+        const Integers whole = to_integer(code);
+        store_bytes(codes + at, whole);
+        sum = add_integers(sum, whole);
+        squares = add_squares(squares, whole);
+        residual = multiply_add(y - code, y - code, residual);
+    }
+    return {sum_of_integers(sum), sum_of_integers(squares), sum_of(residual)};
+}
+
+}  // namespace
+}  // namespace lsr

@@ -1,0 +1,211 @@
+"""The native head against its formula in float64: every instruction set, nasty heads, odd sizes."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from lsr import _native
+
+LEVELS = ["scalar", "avx2", "avx512"]
+ISAS = LEVELS[: LEVELS.index(_native.supported_isa()) + 1]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass
+class Case:
+    hidden: Floats  # (tokens, width)
+    offsets: npt.NDArray[np.int64]
+    embedding: Floats  # (terms, width)
+    bias: Floats
+    center: Floats | None
+
+    def logits(self) -> npt.NDArray[np.float64]:
+        """max over tokens of x . e + b, in float64; -inf for a document without tokens."""
+        every = self.hidden.astype(np.float64) @ self.embedding.astype(np.float64).T + self.bias
+        result = np.full((len(self.offsets) - 1, len(self.bias)), -np.inf)
+        for row, (start, stop) in enumerate(zip(self.offsets, self.offsets[1:], strict=False)):
+            if stop > start:
+                result[row] = every[start:stop].max(axis=0)
+        return result
+
+    def slack(self) -> npt.NDArray[np.float64]:
+        """What float32 may be off by, for each (document, term): d additions of products this large."""
+        sizes = np.abs(self.hidden).astype(np.float64) @ np.abs(self.embedding).astype(np.float64).T
+        rows = [
+            sizes[a:b].max(axis=0, initial=0.0) for a, b in zip(self.offsets, self.offsets[1:], strict=False)
+        ]
+        return (
+            (self.hidden.shape[1] + 4)
+            * 2.0**-23
+            * (np.array(rows).reshape(-1, len(self.bias)) + np.abs(self.bias))
+        )
+
+
+NASTY = [
+    "plain",
+    "shifted",
+    "outliers",
+    "tiny",
+    "huge",
+    "zero rows",
+    "ties",
+    "all positive",
+    "one token dominates",
+]
+
+
+def make_case(kind: str, seed: int, lengths: list[int], width: int, n_terms: int, *, centered: bool) -> Case:
+    rng = np.random.default_rng(seed)
+    offsets = np.cumsum([0, *lengths]).astype(np.int64)
+    hidden = rng.normal(size=(offsets[-1], width))
+    embedding = rng.normal(size=(n_terms, width))
+    bias = rng.normal(size=n_terms) - 2.0 * np.sqrt(width)
+    if kind == "shifted":
+        hidden += 8.0 * rng.normal(size=width)
+        bias -= embedding @ hidden.mean(axis=0) if len(hidden) else 0.0
+    elif kind == "outliers":
+        embedding[:, 0] *= 1e4 * (rng.random(n_terms) < 0.3)
+        hidden[:, -1] *= 1e3
+    elif kind == "tiny":
+        hidden, embedding, bias = hidden * 1e-19, embedding * 1e-19, bias * 1e-38
+    elif kind == "huge":
+        hidden, embedding, bias = hidden * 1e14, embedding * 1e14, bias * 1e14
+    elif kind == "zero rows":
+        hidden[::2], embedding[1::2] = 0.0, 0.0
+        bias[::3] = 0.0
+    elif kind == "ties":
+        hidden, embedding = np.sign(hidden), np.sign(embedding)
+        bias = np.full(n_terms, -float(width // 4))
+    elif kind == "all positive":
+        bias += 1e3
+    elif kind == "one token dominates" and len(hidden):
+        hidden[rng.integers(len(hidden))] *= 1e6
+    as32 = [part.astype(np.float32) for part in (hidden, embedding, bias)]
+    center = rng.normal(size=width).astype(np.float32) if centered else None
+    return Case(as32[0], offsets, as32[1], as32[2], center)
+
+
+def dense(rows: tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], Floats], n_terms: int) -> Floats:
+    indptr, terms, weights = rows
+    result = np.zeros((len(indptr) - 1, n_terms), np.float32)
+    result[np.repeat(np.arange(len(result)), np.diff(indptr)), terms] = weights
+    return result
+
+
+def check(case: Case, isa: str) -> None:
+    n_terms = len(case.bias)
+    head = _native.Head(case.embedding, case.bias, case.center, isa)
+    logits, slack = case.logits(), case.slack()
+
+    indptr, candidates = head.candidates(case.hidden, case.offsets)
+    is_candidate = np.zeros_like(logits, dtype=bool)
+    is_candidate[np.repeat(np.arange(len(logits)), np.diff(indptr)), candidates] = True
+    # The bound is a proof about real numbers; what float64 itself rounds is below 2^-40 of the sizes involved.
+    assert is_candidate[logits > slack * 2.0**-17].all()
+
+    indptr, terms, weights = head.encode(case.hidden, case.offsets)
+    for start, stop in itertools.pairwise(indptr):
+        assert (np.diff(terms[start:stop].astype(np.int64)) > 0).all()
+    assert (weights > 0).all()
+    expected = np.log1p(np.maximum(logits, 0.0))
+    found = dense((indptr, terms, weights), n_terms)
+    assert (np.abs(found - expected) <= slack + 1e-6 * np.abs(expected)).all()
+    assert ((found > 0) == (logits > 0))[np.abs(logits) > slack].all()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    kind=st.sampled_from(NASTY),
+    seed=st.integers(0, 2**31),
+    lengths=st.lists(st.integers(0, 20), min_size=1, max_size=6),
+    width=st.sampled_from([1, 3, 4, 5, 16, 31, 64, 130]),
+    n_terms=st.sampled_from([1, 15, 16, 63, 64, 65, 200]),
+    centered=st.booleans(),
+)
+@example(kind="tiny", seed=1, lengths=[3], width=4, n_terms=65, centered=False)
+@example(kind="huge", seed=1, lengths=[7, 0, 1], width=5, n_terms=65, centered=True)
+@pytest.mark.parametrize("isa", ISAS)
+def test_support_and_weights_equal_the_formula(
+    isa: str, kind: str, seed: int, lengths: list[int], width: int, n_terms: int, *, centered: bool
+) -> None:
+    check(make_case(kind, seed, lengths, width, n_terms, centered=centered), isa)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("width", "n_terms"), [(128, 30522), (768, 2000), (32, 250_002)])
+def test_real_sizes(isa: str, width: int, n_terms: int) -> None:
+    if isa == "scalar":
+        n_terms = min(n_terms, 5000)
+    check(make_case("shifted", 7, [30, 1, 13], width, n_terms, centered=True), isa)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("kind", NASTY)
+def test_centre_threads_and_batches_change_nothing(isa: str, kind: str) -> None:
+    """The filter only chooses what is computed: any centre and any split give the same bits."""
+    case = make_case(kind, 3, [17, 40, 0, 5, 900, 300, 1], 24, 150, centered=True)
+    plain = _native.Head(case.embedding, case.bias, None, isa).encode(case.hidden, case.offsets)
+    centered = _native.Head(case.embedding, case.bias, case.center, isa)
+    for threads in (1, 2, 3):
+        for found, expected in zip(centered.encode(case.hidden, case.offsets, threads), plain, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_positions_name_the_token_that_won(isa: str) -> None:
+    case = make_case("plain", 5, [9, 1, 30], 16, 100, centered=True)
+    head = _native.Head(case.embedding, case.bias + 6.0, case.center, isa)
+    indptr, terms, weights, positions = head.encode_with_positions(case.hidden, case.offsets)
+    for found, expected in zip((indptr, terms, weights), head.encode(case.hidden, case.offsets), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    every = case.hidden.astype(np.float64) @ case.embedding.astype(np.float64).T
+    for row, (start, stop) in enumerate(itertools.pairwise(indptr)):
+        of_document = every[case.offsets[row] : case.offsets[row + 1]]
+        np.testing.assert_array_equal(positions[start:stop], of_document[:, terms[start:stop]].argmax(axis=0))
+
+
+def test_an_infinitely_negative_bias_silences_a_term() -> None:
+    case = make_case("all positive", 2, [4], 8, 20, centered=False)
+    case.bias[3] = -np.inf
+    _, terms, _ = _native.Head(case.embedding, case.bias).encode(case.hidden, case.offsets)
+    assert 3 not in terms.tolist()
+    assert len(terms) == 19
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e20])
+def test_values_that_are_no_numbers_are_refused_by_place(isa: str, bad: float) -> None:
+    case = make_case("plain", 2, [3, 4], 8, 20, centered=False)
+    head = _native.Head(case.embedding.copy(), case.bias, None, isa)
+    case.hidden[5, 7] = bad
+    with pytest.raises(ValueError, match="document 1: the hidden state of token 2"):
+        head.encode(case.hidden, case.offsets)
+    case.embedding[11, 0] = bad
+    with pytest.raises(ValueError, match="embedding row 11"):
+        _native.Head(case.embedding, case.bias, None, isa)
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    case = make_case("plain", 2, [3, 4], 8, 20, centered=False)
+    with pytest.raises(ValueError, match="20 terms, but the bias 19"):
+        _native.Head(case.embedding, case.bias[:-1])
+    with pytest.raises(ValueError, match="8 columns, but the center 7"):
+        _native.Head(case.embedding, case.bias, np.zeros(7, np.float32))
+    with pytest.raises(ValueError, match="unknown instruction set 'sse'"):
+        _native.Head(case.embedding, case.bias, None, "sse")
+    with pytest.raises(TypeError):
+        _native.Head(case.embedding.astype(np.float64), case.bias)
+    head = _native.Head(case.embedding, case.bias)
+    with pytest.raises(ValueError, match="9 columns, but the head's width is 8"):
+        head.encode(np.zeros((7, 9), np.float32), case.offsets)
+    for offsets in ([0, 3], [0, 5, 3, 7], [1, 7], [-1, 7]):
+        with pytest.raises(ValueError, match="rise from 0 to the number of tokens, 7"):
+            head.encode(case.hidden, np.array(offsets, np.int64))
