@@ -1,0 +1,26 @@
+// The kernels of one instruction set. Chosen once for a searcher, never for a posting.
+#pragma once
+
+#include "cpu.h"
+#include "kernels/add_list.h"
+#include "kernels/add_rows.h"
+#include "kernels/find_above.h"
+#include "kernels/lanes.h"
+#include "kernels/match_terms.h"
+
+namespace lsr {
+
+struct KernelSet {
+    AddRows add_rows;
+    AddList add_list;
+    FindAbove find_above;
+    LaneMaxima lane_maxima;
+    CountAtLeast count_at_least;
+    Hide hide;
+    MatchTerms16 match_terms16;
+    MatchTerms32 match_terms32;
+};
+
+const KernelSet& kernel_set(Isa isa);
+
+}  // namespace lsr

@@ -1,0 +1,35 @@
+#include <immintrin.h>
+
+#include "lanes.h"
+
+namespace lsr {
+
+void lane_maxima_avx512(const uint16_t* values, size_t n, size_t n_lanes, uint16_t* maxima) {
+    for (size_t lane = 0; lane < n_lanes; lane += 32) {
+        __m512i largest = _mm512_setzero_si512();
+        for (size_t at = lane; at < n; at += n_lanes) {
+            largest = _mm512_max_epu16(largest, _mm512_loadu_si512(values + at));
+        }
+        _mm512_storeu_si512(maxima + lane, largest);
+    }
+}
+
+size_t count_at_least_avx512(const uint16_t* values, size_t n, uint16_t mark) {
+    const __m512i least = _mm512_set1_epi16(short(mark));
+    size_t count = 0;
+    for (size_t i = 0; i < n; i += 64) {
+        count += size_t(__builtin_popcount(_mm512_cmpge_epu16_mask(_mm512_loadu_si512(values + i), least)));
+        count +=
+            size_t(__builtin_popcount(_mm512_cmpge_epu16_mask(_mm512_loadu_si512(values + i + 32), least)));
+    }
+    return count;
+}
+
+void hide_avx512(uint16_t* values, size_t n_groups, const uint64_t* allowed) {
+    for (size_t i = 0; i < n_groups * 64; i += 32) {
+        const __mmask32 shown = uint32_t(allowed[i / 64] >> (i % 64));
+        _mm512_storeu_si512(values + i, _mm512_maskz_loadu_epi16(shown, values + i));
+    }
+}
+
+}  // namespace lsr

@@ -1,0 +1,141 @@
+"""The fast paths on collections large enough to take them, against the reference scorer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from lsr.indexer.kernels import FieldView, Searcher, SegmentView, build_lists
+
+N_TERMS = 3000
+
+
+class Vectors(NamedTuple):
+    indptr: np.ndarray
+    terms: np.ndarray
+    weights: np.ndarray
+
+
+class Query(NamedTuple):
+    fields: np.ndarray
+    terms: np.ndarray
+    weights: np.ndarray
+
+
+def zipfian(rng: np.random.Generator, n: int, size: int) -> Vectors:
+    """n vectors of up to `size` distinct terms, frequent ones first, as a SPLADE encoder's are distributed."""
+    ranks = np.exp(rng.random((n, size)) * np.log(N_TERMS)).astype(np.int64) - 1
+    ranks.sort(axis=1)
+    kept = np.ones_like(ranks, bool)
+    kept[:, 1:] = ranks[:, 1:] != ranks[:, :-1]
+    kept &= rng.random((n, 1)) > 0.01  # some documents are empty
+    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64)
+    weights = rng.gamma(2.0, 0.4, kept.sum()).astype(np.float32) + np.float32(0.01)
+    return Vectors(indptr, ranks[kept].astype(np.uint16), weights)
+
+
+def segment_of(fields: list[Vectors]) -> SegmentView:
+    views = [FieldView(*vectors, build_lists(*vectors, n_terms=N_TERMS, threads=2)) for vectors in fields]
+    return SegmentView(len(fields[0].indptr) - 1, views)
+
+
+def queries(rng: np.random.Generator, n: int, n_fields: int = 1) -> list[Query]:
+    made = []
+    for _ in range(n):
+        keys = {
+            (int(rng.integers(n_fields)), int(np.exp(rng.random() * np.log(N_TERMS))) - 1)
+            for _ in range(rng.integers(1, 25))
+        }
+        fields, terms = np.array(sorted(keys), np.uint32).T
+        weights = (10 ** rng.uniform(-1.5, 0.7, len(keys))).astype(np.float32)
+        made.append(Query(np.ascontiguousarray(fields), np.ascontiguousarray(terms), weights))
+    return made
+
+
+@pytest.fixture(scope="module")
+def large() -> list[SegmentView]:
+    """Three segments: several tiles with block rows, less than a tile, and a few documents."""
+    rng = np.random.default_rng(7)
+    return [segment_of([zipfian(rng, n, 24)]) for n in (110_000, 20_000, 70)]
+
+
+def check(
+    searcher: Searcher, query: Query, k: int, threads: int = 1, filters: list[np.ndarray] | None = None
+) -> None:
+    rows, scores = searcher.search(*query, k, filter=filters, threads=threads)
+    expected_rows, expected_scores = searcher.reference(*query, k, filter=filters)
+    assert rows.tolist() == expected_rows.tolist()
+    assert scores.tobytes() == expected_scores.tobytes()
+
+
+def bitmaps(rng: np.random.Generator, segments: list[SegmentView], share: float) -> list[np.ndarray]:
+    return [
+        np.packbits(rng.random((view.n_documents + 63) // 64 * 64) < share, bitorder="little").view(np.uint64)
+        for view in segments
+    ]
+
+
+@pytest.mark.parametrize("k", [1, 10, 100, 1000, 5000])
+def test_equals_the_reference(large: list[SegmentView], isa: str, k: int) -> None:
+    searcher = Searcher(large, isa=isa)
+    for query in queries(np.random.default_rng(k), 8):
+        check(searcher, query, k)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_share_a_query(large: list[SegmentView], threads: int) -> None:
+    searcher = Searcher(large)
+    for query in queries(np.random.default_rng(threads), 8):
+        check(searcher, query, 20, threads)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.02, 0.001, 0.0])
+def test_filters_and_deletes(large: list[SegmentView], isa: str, share: float) -> None:
+    rng = np.random.default_rng(11)
+    filters = bitmaps(rng, large, share)
+    searcher = Searcher(large, bitmaps(rng, large, 0.9), isa=isa)
+    for query in queries(rng, 4):
+        check(searcher, query, 10)
+        check(searcher, query, 10, filters=filters)
+        check(searcher, query, 300, filters=filters)
+
+
+def test_two_fields_in_one_pass(isa: str) -> None:
+    rng = np.random.default_rng(13)
+    segments = [segment_of([zipfian(rng, n, 20), zipfian(rng, n, 8)]) for n in (40_000, 900)]
+    searcher = Searcher(segments, isa=isa)
+    for query in queries(rng, 10, n_fields=2):
+        check(searcher, query, 10)
+        check(searcher, query, 500)
+
+
+@pytest.mark.parametrize("k", [10, 1000])
+def test_weights_far_apart(large: list[SegmentView], isa: str, k: int) -> None:
+    """A term whose every contribution is below one unit of the accumulators still matches."""
+    searcher = Searcher(large, isa=isa)
+    rare, frequent = N_TERMS - 2, 1
+    query = Query(
+        np.zeros(2, np.uint32), np.array([frequent, rare], np.uint32), np.array([1e-6, 1e6], np.float32)
+    )
+    check(searcher, query, k)
+
+
+@pytest.mark.parametrize("n_terms", [256, 500, 600])
+def test_many_terms(large: list[SegmentView], isa: str, n_terms: int) -> None:
+    rng = np.random.default_rng(n_terms)
+    terms = np.sort(rng.choice(N_TERMS, n_terms, replace=False)).astype(np.uint32)
+    query = Query(
+        np.zeros(n_terms, np.uint32), terms, rng.random(n_terms).astype(np.float32) + np.float32(1e-3)
+    )
+    check(Searcher(large, isa=isa), query, 10)
+
+
+def test_every_weight_at_its_largest(isa: str) -> None:
+    """The sum that comes nearest to 16 bits: 500 terms, all at code 255, in the same document."""
+    n_terms, n = 500, 4096
+    indptr = np.arange(n + 1, dtype=np.int64) * n_terms
+    vectors = Vectors(indptr, np.tile(np.arange(n_terms, dtype=np.uint16), n), np.ones(n * n_terms, np.float32))
+    searcher = Searcher([segment_of([vectors])], isa=isa)
+    query = Query(np.zeros(500, np.uint32), np.arange(500, dtype=np.uint32), np.ones(500, np.float32))
+    check(searcher, query, 10)
