@@ -7,12 +7,11 @@ once a position. They work in place where torch lets them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-ActivationName = Literal["log1p-relu", "log1p-log1p-relu", "relu", "log1p-softplus"]
+from lsr.encoders.composition import ActivationName
 
 
 def log1p_relu(logits: Tensor) -> Tensor:

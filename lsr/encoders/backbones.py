@@ -99,14 +99,20 @@ def split_head(model: Any, folder: Path, precision: Precision) -> LanguageModel:
     )
 
 
-def load_tokenizer(folder: Path, vocabulary_size: int) -> tuple[Tokenizer, tuple[str, ...]]:
-    """The fast tokenizer of a folder and its tokens in the order of their ids, padded to ``vocabulary_size``.
+def load_tokenizer(folder: Path, vocabulary_size: int | None) -> tuple[Tokenizer, tuple[str, ...]]:
+    """The fast tokenizer of a folder and its tokens in the order of their ids.
 
-    Models round their output up (128,256 rows for 128,000 tokens); rows without a token are named by their id.
+    vocabulary_size: of the model, which may round up (128,256 rows for 128,000 tokens); rows without a token
+        are named by their id. None: the tokenizer's own.
     """
     from transformers import AutoTokenizer
 
-    wrapped = AutoTokenizer.from_pretrained(str(folder))
+    if not folder.is_dir():
+        raise ModelNotFoundError(f"{folder}: no such folder to read a tokenizer from.")
+    try:
+        wrapped = AutoTokenizer.from_pretrained(str(folder))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelUnsupportedError(f"{folder}: its tokenizer does not load: {error}") from None
     if not wrapped.is_fast:
         raise ModelUnsupportedError(
             f"{folder}: its tokenizer ({type(wrapped).__name__}) has no tokenizer.json form."
@@ -114,7 +120,8 @@ def load_tokenizer(folder: Path, vocabulary_size: int) -> tuple[Tokenizer, tuple
         )
     backend: Tokenizer = wrapped.backend_tokenizer
     known = {index: token for token, index in backend.get_vocab(with_added_tokens=True).items()}
-    return backend, tuple(known.get(index, f"<id {index}>") for index in range(vocabulary_size))
+    size = vocabulary_size if vocabulary_size is not None else max(known) + 1
+    return backend, tuple(known.get(index, f"<id {index}>") for index in range(size))
 
 
 def longest_input(config: Any) -> int:
@@ -127,8 +134,13 @@ def longest_input(config: Any) -> int:
 
 def model_files(folder: Path) -> tuple[Path, ...]:
     """The files of a Hugging Face folder that decide its output."""
-    patterns = ("*.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
-    return tuple(sorted(path for pattern in patterns for path in folder.glob(pattern)))
+    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    return (*weights, folder / "config.json", *tokenizer_files(folder))
+
+
+def tokenizer_files(folder: Path) -> tuple[Path, ...]:
+    names = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "tokenizer.model", "spiece.model")
+    return tuple(folder / name for name in names if (folder / name).is_file())
 
 
 @contextmanager
@@ -151,7 +163,7 @@ def _load_whole(auto_class: Any, folder: Path, precision: Precision) -> Any:
         raise ModelNotFoundError(f"{folder}: no config.json there, so it is not a Hugging Face model folder.")
     with _quiet_transformers():
         model, report = auto_class.from_pretrained(
-            str(folder), dtype=DTYPES[precision], output_loading_info=True, use_safetensors=True
+            str(folder), dtype=DTYPES[precision], output_loading_info=True
         )
     absent = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
     if absent:

@@ -9,12 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 
 
-def identity_of(composition: Mapping[str, object], files: Iterable[Path]) -> str:
-    """SHA-256, in hex, over canonical JSON of the composition and the contents of its files.
+def identity_of(composition: Mapping[str, object], files: Mapping[str, Iterable[Path]]) -> str:
+    """SHA-256, in hex, over canonical JSON of the composition and the contents of each side's files.
 
     Files count by name and content, not by folder, so a copied model keeps its identity.
     """
-    digests = sorted((path.name, file_sha256(path)) for path in files)
+    digests = {side: sorted((path.name, file_sha256(path)) for path in paths) for side, paths in files.items()}
     canonical = json.dumps(
         {"composition": composition, "files": digests},
         sort_keys=True,

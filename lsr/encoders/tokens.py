@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lsr.encoders.base import TermSpan
+from lsr.encoders.composition import Reading
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -64,20 +64,21 @@ class TextTokenizer:
     Wraps its own copy of a fast tokenizer, so that settings made here touch nobody else's.
     """
 
-    def __init__(
-        self, tokenizer: Tokenizer, *, length: int, prompt: str = "", add_special_tokens: bool = True
-    ) -> None:
-        """length: tokens kept of a text, special tokens and prompt included; 0 for no limit."""
+    def __init__(self, tokenizer: Tokenizer, reading: Reading) -> None:
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self._tokenizer.no_padding()
-        if length:
-            self._tokenizer.enable_truncation(length)
+        if reading.length:
+            self._tokenizer.enable_truncation(reading.length)
         else:
             self._tokenizer.no_truncation()
-        self._prompt = prompt
-        self._add_special_tokens = add_special_tokens
+        self._reading = reading
+
+    @classmethod
+    def plain(cls, tokenizer: Tokenizer) -> TextTokenizer:
+        """Whole texts without prompt or special tokens."""
+        return cls(tokenizer, Reading(length=0, special_tokens=False))
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         encodings = self.encodings(texts)
@@ -85,19 +86,16 @@ class TextTokenizer:
 
     def encodings(self, texts: Sequence[str]) -> list[Any]:
         """The tokenizer's own records, with character offsets; those count from the start of the prompt."""
-        inputs = [self._prompt + text for text in texts] if self._prompt else list(texts)
-        return list(self._tokenizer.encode_batch(inputs, add_special_tokens=self._add_special_tokens))
+        inputs = [self._reading.prompt + text for text in texts] if self._reading.prompt else list(texts)
+        if self._reading.lowercase:
+            inputs = [text.lower() for text in inputs]
+        special = self._reading.special_tokens
+        if len(inputs) == 1:  # a lone query: waking the tokenizer's thread pool costs more than the work
+            return [self._tokenizer.encode(inputs[0], add_special_tokens=special)]
+        return list(self._tokenizer.encode_batch(inputs, add_special_tokens=special))
 
     def spans(self, text: str) -> list[TermSpan]:
-        """The text's tokens with their places, beyond the length and without prompt and special tokens."""
-        encoding = self._untruncated.encode(text, add_special_tokens=False)
+        """The text's tokens with their places in it, in order."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
         places = zip(encoding.offsets, encoding.ids, strict=True)
         return [TermSpan(start, end, token) for (start, end), token in places]
-
-    @cached_property
-    def _untruncated(self) -> Tokenizer:
-        from tokenizers import Tokenizer
-
-        copy = Tokenizer.from_str(self._tokenizer.to_str())
-        copy.no_truncation()
-        return copy

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from lsr.vectors import SparseVectors
 
 TEXTS = (
     "The cat sat on the mat.",
@@ -22,41 +20,65 @@ TEXTS = (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Models of two layers are slower on several threads than on one."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def texts() -> Sequence[str]:
     return TEXTS
 
 
+class ModelShop:
+    """Makes model folders. Random weights are drawn wide enough that vectors have non-zeros."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def words(self) -> dict[str, int]:
+        """A WordPiece vocabulary. Trained once: training breaks ties as it likes."""
+        from tokenizers import BertWordPieceTokenizer
+
+        trained = BertWordPieceTokenizer()
+        trained.train_from_iterator(TEXTS * 4, vocab_size=300, min_frequency=1, show_progress=False)
+        return dict(trained.get_vocab())
+
+    def bert(self, name: str, *, seed: int = 7, **changes: object) -> Path:
+        """A random 2 x 32 BERT masked LM with a WordPiece tokenizer."""
+        import torch
+        from transformers import BertConfig, BertForMaskedLM, BertTokenizer
+
+        folder = self.folder / name
+        BertTokenizer(vocab=self.words, model_max_length=64).save_pretrained(folder)
+        torch.manual_seed(seed)
+        settings: dict[str, object] = {
+            "vocab_size": len(self.words),
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 64,
+            "max_position_embeddings": 64,
+            "initializer_range": 0.4,
+        }
+        model = BertForMaskedLM(BertConfig(**(settings | changes)))
+        torch.nn.init.normal_(model.cls.predictions.bias, std=0.5)
+        model.save_pretrained(folder)
+        return folder
+
+
 @pytest.fixture(scope="session")
-def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a random 2 x 32 BERT masked LM (weights wide enough for non-zeros) and its tokenizer."""
-    import torch
-    from tokenizers import BertWordPieceTokenizer
-    from transformers import BertConfig, BertForMaskedLM, BertTokenizer
-
-    folder = tmp_path_factory.mktemp("models") / "tiny-bert"
-    trained = BertWordPieceTokenizer()
-    trained.train_from_iterator(TEXTS * 4, vocab_size=300, min_frequency=1, show_progress=False)
-    BertTokenizer(vocab=trained.get_vocab(), model_max_length=64).save_pretrained(folder)
-    torch.manual_seed(7)
-    config = BertConfig(
-        vocab_size=trained.get_vocab_size(),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.4,
-    )
-    model = BertForMaskedLM(config)
-    torch.nn.init.normal_(model.cls.predictions.bias, std=0.5)
-    model.save_pretrained(folder)
-    return folder
+def shop(tmp_path_factory: pytest.TempPathFactory) -> ModelShop:
+    return ModelShop(tmp_path_factory.mktemp("models"))
 
 
-def largest_difference(ours: SparseVectors, theirs: np.ndarray) -> float:
-    """The largest |a − b| over the union of supports; absent is 0."""
-    return float(np.abs(ours.to_scipy().toarray() - theirs).max(initial=0.0))
+@pytest.fixture(scope="session")
+def tiny_bert(shop: ModelShop) -> Path:
+    return shop.bert("tiny-bert")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lsr.encoders.activations import ACTIVATIONS, ActivationName
+from lsr.encoders.activations import ACTIVATIONS
+from lsr.encoders.composition import ActivationName
 from lsr.encoders.kernels import repeat_last, to_sparse
 from lsr.encoders.tiled import VocabularyProjection, max_pool, sum_pool
 from lsr.errors import ModelError

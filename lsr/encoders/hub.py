@@ -1,0 +1,31 @@
+"""Model folders from the Hugging Face hub's local cache or, with a network, from the hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lsr.errors import ModelNotFoundError
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+# Weights in safe forms, configuration and tokenizers; never code or pickles that are not weights.
+WANTED = ["*.json", "*.txt", "*.model", "*.safetensors", "pytorch_model*.bin", "README.md"]
+
+
+def download(name: str) -> Path:
+    """The local folder of a hub model. Raises ModelNotFoundError with the cause and what to do."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=WANTED))
+    except LocalEntryNotFoundError:
+        raise ModelNotFoundError(
+            f"{name}: not in this machine's hub cache, and the hub cannot be reached. Download it where"
+            f" there is a network (`hf download {name}`) and give the folder's path."
+        ) from None
+    except (HfHubHTTPError, OSError) as error:
+        raise ModelNotFoundError(
+            f"{name}: the hub does not give it: {str(error).splitlines()[0]} Check the name, and log in with"
+            " `hf auth login` if the model is private."
+        ) from None

@@ -1,0 +1,126 @@
+"""Inference-free queries: every distinct token has its weight in a table, so a query costs no model at all."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lsr.encoders.base import EncodeStatistics
+from lsr.encoders.checks import check_texts
+from lsr.encoders.shaping import Shaping
+from lsr.encoders.tokens import TextTokenizer
+from lsr.errors import ModelError
+from lsr.vectors import SparseVectors
+
+Float32Array = npt.NDArray[np.float32]
+
+# The published table of OpenSearch's models gives 1 to tokens that its corpus never held.
+UNSEEN_WEIGHT = 1.0
+
+
+class TableSide:
+    """weight(t) = max(0, table[t]) for each distinct token t of the text: a set, repeats add nothing.
+
+    Source: OpenSearch's neural sparse tuning sample; the same as sentence-transformers' SparseStaticEmbedding.
+    """
+
+    def __init__(self, tokenizer: TextTokenizer, table: Float32Array, shaping: Shaping | None = None) -> None:
+        self._tokenizer = tokenizer
+        self._table = np.maximum(table, 0)
+        self._shaping = shaping if shaping is not None else Shaping()
+        self._counted = EncodeStatistics()
+
+    @property
+    def statistics(self) -> EncodeStatistics:
+        return self._counted
+
+    @property
+    def kernel_name(self) -> str:
+        return "none"
+
+    def encode(self, texts: Sequence[str]) -> SparseVectors:
+        check_texts(texts)
+        tokens = self._tokenizer(texts)
+        self._counted += EncodeStatistics(
+            texts=len(tokens), tokens=len(tokens.ids), truncated=int(tokens.truncated.sum())
+        )
+        size = len(self._table)
+        row_of = np.repeat(np.arange(len(tokens)), tokens.lengths)
+        distinct = np.unique(row_of * size + tokens.ids)
+        rows, terms = np.divmod(distinct[self._table[distinct % size] > 0], size)
+        indptr = np.searchsorted(rows, np.arange(len(tokens) + 1)).astype(np.int64)
+        return self._shaping(SparseVectors(indptr, terms.astype(np.uint32), self._table[terms], size))
+
+
+def idf_table(texts: Iterable[str], tokenizer: TextTokenizer, vocabulary_size: int) -> Float32Array:
+    """ln(1 + (N − df + 0.5) / (df + 0.5)) for each token, shape (vocabulary_size,); 1 where df is 0.
+
+    N: texts; df: texts that hold the token, counted on whole texts, so give a tokenizer without a length.
+    """
+    frequencies = np.zeros(vocabulary_size, np.int64)
+    n_texts = 0
+    remaining = iter(texts)
+    while batch := list(islice(remaining, 4096)):
+        tokens = tokenizer(batch)
+        row_of = np.repeat(np.arange(len(tokens)), tokens.lengths)
+        distinct = np.unique(row_of * vocabulary_size + tokens.ids) % vocabulary_size
+        frequencies += np.bincount(distinct, minlength=vocabulary_size)
+        n_texts += len(batch)
+    weights = np.log1p((n_texts - frequencies + 0.5) / (frequencies + 0.5))
+    return np.where(frequencies > 0, weights, UNSEEN_WEIGHT).astype(np.float32)
+
+
+def write_idf(path: Path, table: Float32Array, terms: Sequence[str]) -> None:
+    """{token: weight} as JSON, the form of the published idf.json files."""
+    weights = {term: float(weight) for term, weight in zip(terms, table, strict=True)}
+    path.write_text(json.dumps(weights, ensure_ascii=False), encoding="utf-8")
+
+
+def read_table(path: Path, terms: Sequence[str]) -> Float32Array:
+    """A table from a ``.json`` of {token: weight}, absent tokens 0, or a ``.safetensors`` with ``weight``.
+
+    Raises ModelError that names the token or shape at fault.
+    """
+    table = _read_json_table(path, terms) if path.suffix == ".json" else _read_tensor_table(path)
+    if table.shape != (len(terms),):
+        raise ModelError(f"{path}: a table of {table.shape} for a vocabulary of {len(terms)} terms.")
+    if not np.all(np.isfinite(table)):
+        raise ModelError(f"{path}: the weight of {terms[int(np.argmin(np.isfinite(table)))]!r} is not finite.")
+    return table
+
+
+def _read_json_table(path: Path, terms: Sequence[str]) -> Float32Array:
+    try:
+        weights = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: no readable JSON of {{token: weight}}: {error}.") from None
+    if not isinstance(weights, dict):
+        raise ModelError(f"{path}: expected one object of {{token: weight}}, found a {type(weights).__name__}.")
+    ids = {term: index for index, term in enumerate(terms)}
+    table = np.zeros(len(terms), np.float32)
+    for token, weight in weights.items():
+        if token not in ids:
+            raise ModelError(f"{path}: the model's vocabulary has no token {token!r}; the table is another's.")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+            raise ModelError(f"{path}: the weight of {token!r} is {weight!r}, not a number.")
+        table[ids[token]] = weight
+    return table
+
+
+def _read_tensor_table(path: Path) -> Float32Array:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: no readable safetensors file: {error}.") from None
+    if "weight" not in tensors:
+        raise ModelError(f"{path}: holds {sorted(tensors)}, but a table is called 'weight'.")
+    return np.asarray(tensors["weight"], np.float32).reshape(-1)

@@ -1,0 +1,107 @@
+"""Finding an encoder, and refusing what would give meaningless vectors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from lsr.encoders.loading import load_encoder
+from lsr.encoders.saving import save_encoder
+from lsr.errors import ModelError, ModelNotFoundError, ModelUnsupportedError
+
+
+def test_a_model_without_its_head_is_refused_by_name(tmp_path: Path, tiny_bert: Path) -> None:
+    from transformers import BertModel
+
+    shutil.copytree(tiny_bert, tmp_path / "headless")
+    BertModel.from_pretrained(tiny_bert).save_pretrained(tmp_path / "headless")
+    with pytest.raises(ModelUnsupportedError, match=r"headless: .*BertForMaskedLM needs: cls\.predictions"):
+        load_encoder(tmp_path / "headless")
+
+
+def test_an_architecture_that_rescales_its_logits_is_refused(
+    tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import BertForMaskedLM
+
+    plain = BertForMaskedLM.forward
+
+    def scaled(self, **inputs):  # type: ignore[no-untyped-def]
+        output = plain(self, **inputs)
+        output.logits = output.logits * 0.5 + 1.0
+        return output
+
+    monkeypatch.setattr(BertForMaskedLM, "forward", scaled)
+    with pytest.raises(ModelUnsupportedError, match="logits are not the output layer's product"):
+        load_encoder(tiny_bert)
+
+
+def test_folders_without_a_model_say_what_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match=r"neither lsr\.json, modules\.json .* nor config\.json"):
+        load_encoder(tmp_path)
+    with pytest.raises(ModelNotFoundError, match="no such folder, not a hub name"):
+        load_encoder(tmp_path / "absent")
+
+
+def test_hub_names_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def unreachable(name: str, **_: object) -> str:
+        raise LocalEntryNotFoundError("no connection")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
+    with pytest.raises(
+        ModelNotFoundError, match=r"not in this machine's hub cache.*hf download naver/splade-v3"
+    ):
+        load_encoder("naver/splade-v3")
+
+
+def test_hub_names_come_from_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tiny_bert: Path, texts: Sequence[str]
+) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **_: str(tiny_bert))
+    encoder = load_encoder("someone/tiny")
+    assert encoder.describe().name == "someone/tiny"
+    assert (
+        encoder.encode_queries(texts).weights.tolist()
+        == load_encoder(tiny_bert).encode_queries(texts).weights.tolist()
+    )
+
+
+def test_lsr_json_is_read_strictly(tmp_path: Path, tiny_bert: Path) -> None:
+    folder = tmp_path / "ours"
+    save_encoder(load_encoder(tiny_bert), folder)
+    written = json.loads((folder / "lsr.json").read_text())
+    written["document"]["pooling"] = "mean"
+    written["query"]["colour"] = "blue"
+    written["format"] = 2
+    (folder / "lsr.json").write_text(json.dumps(written))
+    with pytest.raises(ModelError) as caught:
+        load_encoder(folder)
+    for part in ("lsr.json", "document.neural.pooling", "query.neural.colour", "format"):
+        assert part in str(caught.value)
+
+
+def test_a_copied_folder_keeps_its_identity(tmp_path: Path, tiny_bert: Path) -> None:
+    shutil.copytree(tiny_bert, tmp_path / "copy")
+    identity = load_encoder(tiny_bert).describe().identity
+    assert load_encoder(tmp_path / "copy").describe().identity == identity
+    weights = tmp_path / "copy" / "model.safetensors"
+    changed = bytearray(weights.read_bytes())
+    changed[-1] ^= 1
+    weights.write_bytes(changed)
+    assert load_encoder(tmp_path / "copy").describe().identity != identity
+
+
+def test_the_licence_is_read_from_the_model_card(tmp_path: Path, tiny_bert: Path) -> None:
+    shutil.copytree(tiny_bert, tmp_path / "card")
+    assert load_encoder(tmp_path / "card").describe().licence == "unknown"
+    (tmp_path / "card" / "README.md").write_text("---\nlanguage: en\nlicense: mit\n---\n# A model\n")
+    assert load_encoder(tmp_path / "card").describe().licence == "mit"
