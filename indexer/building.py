@@ -1,0 +1,259 @@
+"""``building/``: an unfinished build, as shards of documents and a ledger of what they cover.
+
+A shard is a folder of raw rows (weights and counts as they were added) that becomes part of a segment at
+commit. The ledger names the shards, the input and the fields; it is replaced as a whole after each shard is
+durable, so a build interrupted at any moment continues behind the last shard. Nothing here can be searched.
+
+Files of building/<shard>/: documents.sqlite; id-hashes.arr (by position); for each field indptr, terms and
+values (float32 weights, or uint32 counts with lengths); a counted field's new terms in <field>.vocabulary.arr.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lsr.indexer.arrays import SUFFIX, Array, open_array, write_array
+from lsr.indexer.checksums import check_file, file_entry
+from lsr.indexer.documents import DocumentRow, DocumentTable, write_documents
+from lsr.indexer.ids import UInt64Array, candidates, sorted_keys
+from lsr.indexer.manifest import FieldEntry, FileEntry
+from lsr.indexer.rows import BoolArray, Forward, Int64Array, PendingRows
+from lsr.indexer.storage import Storage, replace_file
+from lsr.indexer.sweeping import BUILDING_NAME
+from lsr.indexer.terms import pack_terms, unpack_terms
+
+from lsr.errors import IndexCorruptError, UnfinishedBuildError
+
+LEDGER_NAME = "ledger.json"
+_LEDGER_FORMAT = 0
+
+
+def building_folder(index: Path) -> Path:
+    return index / BUILDING_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class ShardEntry:
+    """A finished shard: its folder's name, what it covers and its files (paths below ``building/``).
+
+    records_done: input records read when it was written, from the beginning of the input
+    n_terms:      counted fields: terms known with this shard's
+    """
+
+    id: str
+    n_documents: int
+    first_number: int
+    records_done: int
+    n_terms: Mapping[str, int]
+    files: tuple[FileEntry, ...]
+
+
+class Shard:
+    """A shard as a source of rows."""
+
+    def __init__(self, folder: Path, entry: ShardEntry) -> None:
+        self.entry = entry
+        self._folder = folder / entry.id
+        self._arrays: dict[str, Array] = {
+            Path(file.path).name.removesuffix(SUFFIX): open_array(folder / file.path)
+            for file in entry.files
+            if file.path.endswith(SUFFIX)
+        }
+        self._documents = DocumentTable(self._folder / "documents.sqlite", entry.n_documents)
+        self._keys = sorted_keys(self.id_hashes())
+        self._live: BoolArray | None = None
+
+    @property
+    def numbers(self) -> Int64Array:
+        first = self.entry.first_number
+        return np.arange(first, first + self.entry.n_documents, dtype=np.int64)
+
+    @property
+    def live(self) -> BoolArray | None:
+        return self._live
+
+    def forward(self, field_name: str) -> Forward:
+        return Forward(
+            *(
+                self._arrays.get(f"{field_name}.{part}", np.zeros(0, np.uint32))
+                for part in ("indptr", "terms", "values", "lengths")
+            )
+        )
+
+    def id_hashes(self) -> UInt64Array:
+        return self._arrays["id-hashes"]  # type: ignore[return-value]
+
+    def documents(self) -> Iterator[DocumentRow]:
+        return self._documents.rows()
+
+    def terms(self, field_name: str) -> list[str]:
+        """The terms of a counted field that this shard added."""
+        name = f"{field_name}.vocabulary"
+        return unpack_terms(self._arrays[name], self._folder / (name + SUFFIX)) if name in self._arrays else []
+
+    def find_ids(self, ids: Sequence[str], hashes: UInt64Array) -> list[tuple[int, int]]:
+        """Pairs (index into ids, position) of the ids that this shard has, dead or live."""
+        pairs = list(candidates(*self._keys, hashes))
+        names = self._documents.ids([position for _, position in pairs])
+        return [pair for pair, name in zip(pairs, names, strict=True) if ids[pair[0]] == name]
+
+    def kill(self, position: int) -> bool:
+        """Mark a document dead; returns whether it was alive."""
+        if self._live is None:
+            self._live = np.ones(self.entry.n_documents, np.bool_)
+        was_alive = bool(self._live[position])
+        self._live[position] = False
+        return was_alive
+
+
+@dataclass(frozen=True, slots=True)
+class NewTerms:
+    """A counted field's vocabulary, and how many of its terms earlier shards or commits hold."""
+
+    terms: Sequence[str]
+    n_known: int
+
+
+def write_shard(
+    storage: Storage,
+    folder: Path,
+    shard_id: str,
+    pending: PendingRows,
+    *,
+    fields: Sequence[FieldEntry],
+    vocabularies: Mapping[str, NewTerms],
+    records_done: int,
+) -> Shard:
+    """Write pending rows as a shard of ``folder``; it is durable on return."""
+    place = folder / shard_id
+    storage.remove(place)
+    storage.make_folder(place)
+    arrays: dict[str, Array] = {"id-hashes": pending.id_hashes()}
+    for field in fields:
+        rows = pending.forward(field.name)
+        arrays |= {f"{field.name}.{part}": getattr(rows, part) for part in ("indptr", "terms", "values")}
+        if field.kind == "counted":
+            arrays[f"{field.name}.lengths"] = rows.lengths
+    for name, new in vocabularies.items():
+        if len(new.terms) > new.n_known:
+            arrays[f"{name}.vocabulary"] = pack_terms(new.terms[new.n_known :])
+    files = []
+    for name, values in arrays.items():
+        path = place / (name + SUFFIX)
+        files.append(file_entry(path, folder, write_array(storage, path, values)))
+    write_documents(storage, place / "documents.sqlite", pending.documents())
+    files.append(file_entry(place / "documents.sqlite", folder))
+    storage.sync_folder(place)
+    storage.sync_folder(folder)
+    n_terms = {name: len(new.terms) for name, new in vocabularies.items()}
+    shard = Shard(
+        folder,
+        ShardEntry(shard_id, len(pending), pending.first_number, records_done, n_terms, tuple(files)),
+    )
+    if pending.live is not None:
+        for position in np.flatnonzero(~pending.live):
+            shard.kill(int(position))
+    return shard
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What an unfinished build is of, and how far it has come.
+
+    generation: the generation of the index when the build began
+    """
+
+    generation: int
+    source: Mapping[str, object]
+    fields: Sequence[Mapping[str, object]]
+    shards: tuple[ShardEntry, ...] = ()
+    format: int = _LEDGER_FORMAT
+
+    @classmethod
+    def of(cls, generation: int, source: Mapping[str, object], fields: Sequence[FieldEntry]) -> Ledger:
+        return cls(generation, _as_json(source), [_as_json(_identity(field)) for field in fields])
+
+    @property
+    def records_done(self) -> int:
+        return self.shards[-1].records_done if self.shards else 0
+
+    def write(self, storage: Storage, folder: Path) -> None:
+        replace_file(storage, folder / LEDGER_NAME, (json.dumps(asdict(self), indent=1) + "\n").encode())
+
+    def require_same(self, other: Ledger, index: Path) -> None:
+        """Raise UnfinishedBuildError unless the other describes the same build."""
+        for what, ours, theirs in (
+            ("input", self.source, other.source),
+            ("fields", self.fields, other.fields),
+        ):
+            if ours != theirs:
+                raise UnfinishedBuildError(
+                    f"{index}: the unfinished build was begun with another {what}"
+                    f" ({_difference(ours, theirs)})."
+                    " Repeat the command it was begun with, or discard it and start again with `--overwrite`"
+                    " and without `--resume`."
+                )
+
+    def sound(self, folder: Path) -> Ledger:
+        """The ledger up to the first shard that is damaged; what follows has to be done again."""
+        for at, shard in enumerate(self.shards):
+            try:
+                for file in shard.files:
+                    check_file(folder, file)
+            except IndexCorruptError:
+                return replace(self, shards=self.shards[:at])
+        return self
+
+
+def read_ledger(folder: Path) -> Ledger | None:
+    """The ledger of an unfinished build; None if there is none. Raises IndexCorruptError."""
+    path = folder / LEDGER_NAME
+    try:
+        body = json.loads(path.read_bytes())
+        if body["format"] != _LEDGER_FORMAT:
+            raise ValueError(f"its format is {body['format']}, not {_LEDGER_FORMAT}")
+        shards = tuple(_shard_entry(item) for item in body["shards"])
+        return Ledger(int(body["generation"]), dict(body["source"]), list(body["fields"]), shards)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IndexCorruptError(
+            f"{path}: the unfinished build's ledger cannot be read ({error})."
+            " Discard the build and start again with `--overwrite` and without `--resume`."
+        ) from error
+
+
+def _shard_entry(item: Mapping[str, Any]) -> ShardEntry:
+    files = tuple(
+        FileEntry(str(file["path"]), int(file["bytes"]), int(file["checksum"])) for file in item["files"]
+    )
+    counts = {name: int(item[name]) for name in ("n_documents", "first_number", "records_done")}
+    n_terms = {str(name): int(count) for name, count in item["n_terms"].items()}
+    return ShardEntry(id=str(item["id"]), n_terms=n_terms, files=files, **counts)
+
+
+def _identity(field: FieldEntry) -> dict[str, object]:
+    """What must be the same for a build to be continued."""
+    facts = asdict(field)
+    return {key: value for key, value in facts.items() if key not in ("vocabulary_files", "average_length")}
+
+
+def _as_json(facts: Mapping[str, object]) -> dict[str, object]:
+    result: dict[str, object] = json.loads(json.dumps(dict(facts)))
+    return result
+
+
+def _difference(ours: object, theirs: object) -> str:
+    """The first fact in which two JSON values differ."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in sorted(ours | theirs):
+            if ours.get(key) != theirs.get(key):
+                return f"{key}: {_difference(ours.get(key), theirs.get(key))}"
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        return next(_difference(a, b) for a, b in zip(ours, theirs, strict=True) if a != b)
+    return f"{ours!r} then, {theirs!r} now"

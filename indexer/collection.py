@@ -1,0 +1,456 @@
+"""A collection: documents with ids, texts, metadata and vectors, read at one committed generation.
+
+    collection = Collection.open(path)                       # or load="memory"
+    [hits] = collection.search({"learned": vectors, "bm25": counts}, k=10)
+    for document, score in zip(collection.documents(hits.numbers), hits.scores): ...
+    collection = collection.refresh()                        # the newest generation, itself if nothing changed
+
+Queries are vectors: one row a query in every field named, ``SparseVectors`` for an encoded field,
+                     ``TermCounts``
+(made with ``collection.counting_vocabulary(field)``) for a counted one. Several fields are summed exactly, each
+times its weight (the field's own unless ``weights`` names one; fields not queried take no part). Text comes in
+above, in the pipeline.
+
+A collection never changes and may be shared by threads. It holds every file of its generation open, so writers
+may replace and remove files at any time. Documents are named by their *number*, which is never given twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from lsr.indexer import bm25
+from lsr.indexer.arrays import Load, open_array
+from lsr.indexer.documents import StoredDocument
+from lsr.indexer.fields import FieldInfo
+from lsr.indexer.kernels import Searcher
+from lsr.indexer.manifest import FieldEntry, Manifest, SegmentEntry, read_manifest
+from lsr.indexer.queries import MergedQueries, merge_queries
+from lsr.indexer.rows import BoolArray, FieldRows, Int64Array
+from lsr.indexer.segments import Segment
+from lsr.indexer.terms import read_terms
+from lsr.indexer.tombstones import live_mask, read_dead_frequencies, read_live_words
+
+from lsr.errors import IndexCorruptError, InvalidArgumentError, ModelMismatchError
+from lsr.vectors import Float32Array, SparseVectors, TermCounts, UInt32Array
+from lsr.vocabulary import GrowingVocabulary, Vocabulary
+
+VECTOR_CHUNK = 4096
+
+_SAME_MODEL = "Query with the index's model, or index the documents again with the new one."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits:
+    """The answer to one query: the best documents, by score descending, then number ascending.
+
+    numbers: int64, shape (m,); m < k if fewer documents match
+    scores:  float64, shape (m,)
+    """
+
+    numbers: Int64Array
+    scores: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class Collection:
+    """One generation of an index, opened for reading. See the module for how it is used."""
+
+    def __init__(self, path: Path, manifest: Manifest, segments: Sequence[Segment], load: Load) -> None:
+        """For ``open`` and ``refresh``."""
+        self.path = path
+        self.manifest = manifest
+        self._load = load
+        self._segments = list(segments)
+        self._live_words = [read_live_words(path, entry) for entry in manifest.segments]
+        self._field_ids = {entry.name: at for at, entry in enumerate(manifest.fields)}
+        self._bases = np.cumsum([0, *(segment.n_documents for segment in segments)])
+        self._first_numbers = [entry.first_number for entry in manifest.segments]
+        self._searcher = Searcher([segment.view for segment in segments], self._live_words)
+        self._frequencies = {
+            entry.name: self._live_frequencies(entry) for entry in manifest.fields if entry.kind == "counted"
+        }
+        # Terms are read when first asked for; the files are opened now, while nobody can have removed them.
+        self._term_files = {
+            entry.name: [(path / file.path, open_array(path / file.path)) for file in entry.vocabulary_files]
+            for entry in manifest.fields
+        }
+        self._vocabularies: dict[str, Vocabulary] = {}
+        self._counting: dict[str, GrowingVocabulary] = {}
+
+    @classmethod
+    def open(cls, path: Path | str, *, load: Load = "map") -> Collection:
+        """Open the newest generation.
+
+        load: "map" pages the files in as searches touch them, "memory" reads them first (huge pages).
+        Raises IndexNotFoundError or one of the IndexFormatErrors, naming the file at fault.
+        """
+        return cls._open_newest(Path(path), load, {})
+
+    def refresh(self) -> Collection:
+        """The newest generation; self if it is still this one. Unchanged segments are shared, not opened
+        again.
+        """
+        if read_manifest(self.path) == self.manifest:
+            return self
+        return self._open_newest(
+            self.path, self._load, {segment.entry.id: segment for segment in self._segments}
+        )
+
+    # Facts
+
+    @property
+    def generation(self) -> int:
+        return self.manifest.generation
+
+    @property
+    def n_documents(self) -> int:
+        """Live documents."""
+        return self.manifest.n_documents
+
+    @property
+    def n_deleted(self) -> int:
+        """Documents deleted or replaced whose space a merge would give back."""
+        return sum(entry.n_documents - entry.n_live for entry in self.manifest.segments)
+
+    @property
+    def size_bytes(self) -> int:
+        """All files of this generation."""
+        return sum(file.bytes for file in self.manifest.files())
+
+    @property
+    def n_segments(self) -> int:
+        return len(self._segments)
+
+    @property
+    def fields(self) -> list[FieldInfo]:
+        return [self._field_info(entry) for entry in self.manifest.fields]
+
+    def field(self, name: str) -> FieldInfo:
+        """Raises InvalidArgumentError, naming the fields there are."""
+        return self._field_info(self._field_entry(name))
+
+    def vocabulary(self, field: str) -> Vocabulary:
+        """A field's terms; for a counted field those of this generation."""
+        entry = self._field_entry(field)
+        if field not in self._vocabularies:
+            self._vocabularies[field] = Vocabulary(read_terms(self._term_files[field], entry.n_terms))
+        return self._vocabularies[field]
+
+    def counting_vocabulary(self, field: str) -> GrowingVocabulary:
+        """A counted field's terms as an analyzer counts queries with; shared, so nothing may be added to it."""
+        if self._field_entry(field).kind != "counted":
+            raise InvalidArgumentError(f"field {field} is encoded: it counts nothing", field="field")
+        if field not in self._counting:
+            self._counting[field] = GrowingVocabulary(self.vocabulary(field).terms)
+        return self._counting[field]
+
+    def require_encoder(self, field: str, encoder: Mapping[str, object], vocabulary: Vocabulary | None) -> None:
+        """Raise ModelMismatchError unless queries made by this encoder fit the field's documents.
+
+        encoder: an encoder's description (its ``identity`` counts) or, for a counted field, the analyzer's
+                 settings
+        vocabulary: the encoder's; None for a counted field, which has its own
+        """
+        entry = self._field_entry(field)
+        ours, theirs = (str(facts.get("name", "unnamed")) for facts in (entry.encoder, encoder))
+        if vocabulary is not None and vocabulary.fingerprint != entry.vocabulary_fingerprint:
+            raise ModelMismatchError(
+                f"{self.path}: field {field} was encoded by {ours}; {theirs} has another vocabulary"
+                f" ({vocabulary.fingerprint[:12]}, not {entry.vocabulary_fingerprint[:12]}). {_SAME_MODEL}"
+            )
+        if entry.kind == "encoded" and encoder.get("identity") != entry.encoder.get("identity"):
+            raise ModelMismatchError(
+                f"{self.path}: field {field} was encoded by {ours} ({_short(entry.encoder)}), but queries"
+                " would be"
+                f" by {theirs} ({_short(encoder)}): same vocabulary, other weights or settings. {_SAME_MODEL}"
+            )
+        if entry.kind == "counted" and dict(encoder) != dict(entry.encoder):
+            raise ModelMismatchError(
+                f"{self.path}: field {field} was analyzed with {dict(entry.encoder)}, but queries would be with"
+                f" {dict(encoder)}. Use the index's settings, or index the documents again."
+            )
+
+    # Search
+
+    def search(
+        self,
+        queries: Mapping[str, FieldRows],
+        k: int = 10,
+        *,
+        weights: Mapping[str, float] | None = None,
+        threads: int = 1,
+        reference: bool = False,
+    ) -> list[Hits]:
+        """The k best live documents of each query that share a term with it; one ``Hits`` a row.
+
+        weights:   what to multiply each field's scores by, instead of the fields' own weights
+        reference: use the plain float64 scorer that defines the answer (slow; same result)
+        Raises InvalidArgumentError on a bad argument, ModelMismatchError on vectors over another vocabulary.
+        """
+        if k < 1:
+            raise InvalidArgumentError(f"k must be at least 1, not {k}", field="k")
+        merged = self.prepare(queries, weights=weights)
+        if not self._segments:
+            return [Hits(np.zeros(0, np.int64), np.zeros(0, np.float64)) for _ in range(len(merged))]
+        if reference:
+            return [self._hits(*self._searcher.reference(*merged.row(row), k)) for row in range(len(merged))]
+        indptr, rows, scores = self._searcher.search_batch(
+            merged.indptr, merged.fields, merged.terms, merged.weights, k, threads=threads
+        )
+        bounds = indptr.tolist()
+        return [self._hits(rows[start:end], scores[start:end]) for start, end in pairwise(bounds)]
+
+    def count(self, queries: Mapping[str, FieldRows], *, threads: int = 1) -> list[int]:
+        """How many live documents share a term with each query, exactly. Costs a scan."""
+        return [len(hits) for hits in self.search(queries, max(self.n_documents, 1), threads=threads)]
+
+    def scores(
+        self,
+        numbers: Sequence[int] | Int64Array,
+        queries: Mapping[str, FieldRows],
+        *,
+        weights: Mapping[str, float] | None = None,
+    ) -> npt.NDArray[np.float64]:
+        """Exact scores of given documents for one query (one row in every field), shape (len(numbers),)."""
+        merged = self.prepare(queries, weights=weights)
+        if len(merged) != 1:
+            raise InvalidArgumentError(f"scores takes one query, not {len(merged)}", field="queries")
+        rows = [int(self._bases[at]) + position for at, position in map(self._locate, numbers)]
+        return self._searcher.scores(np.array(rows, np.int64), *merged.row(0))
+
+    def prepare(
+        self, queries: Mapping[str, FieldRows], *, weights: Mapping[str, float] | None = None
+    ) -> MergedQueries:
+        """The queries as the scorer takes them: (field, term) pairs with their final float32 weights.
+
+        A counted term weighs count × idf × the field's weight, an encoded one weight × the field's weight.
+        """
+        for name in [*queries, *(weights or {})]:
+            self._field_entry(name)
+        weighted = {}
+        for name, rows in queries.items():
+            entry = self._field_entry(name)
+            weight = entry.weight if weights is None else weights.get(name, entry.weight)
+            values = self._counted_weights(entry, rows) if isinstance(rows, TermCounts) else rows.weights
+            self._check_rows(entry, rows)
+            weighted[self._field_ids[name]] = (rows.indptr, rows.terms, values, _checked_weight(name, weight))
+        return merge_queries(weighted)
+
+    # Documents
+
+    def documents(self, numbers: Sequence[int] | Int64Array) -> list[StoredDocument]:
+        """The documents with these numbers, in this order. Raises InvalidArgumentError for one that is not
+        there.
+        """
+        places = [self._locate(number) for number in numbers]
+        result: dict[int, StoredDocument] = {}
+        for at, segment in enumerate(self._segments):
+            wanted = [
+                (int(number), place[1]) for number, place in zip(numbers, places, strict=True) if place[0] == at
+            ]
+            for (number, _), row in zip(wanted, segment.documents.fetch([p for _, p in wanted]), strict=True):
+                result[number] = row.stored(number)
+        return [result[int(number)] for number in numbers]
+
+    def ids(self, numbers: Sequence[int] | Int64Array) -> list[str]:
+        """The ids of the documents with these numbers, in this order."""
+        places = [self._locate(number) for number in numbers]
+        result: dict[tuple[int, int], str] = {}
+        for at, segment in enumerate(self._segments):
+            positions = [position for where, position in places if where == at]
+            result |= {
+                (at, position): name
+                for position, name in zip(positions, segment.documents.ids(positions), strict=True)
+            }
+        return [result[place] for place in places]
+
+    def number_of(self, document_id: str) -> int | None:
+        """The number of the live document with this id."""
+        for at in reversed(range(len(self._segments))):
+            for _, position in self._segments[at].find_ids([document_id]):
+                if self._is_live(at, position):
+                    return int(self._segments[at].numbers[position])
+        return None
+
+    def get(self, document_id: str) -> StoredDocument | None:
+        """The live document with this id."""
+        number = self.number_of(document_id)
+        return None if number is None else self.documents([number])[0]
+
+    def all_documents(self) -> Iterator[StoredDocument]:
+        """Every live document in the order of numbers, which is the order of last writes."""
+        for at, segment in enumerate(self._segments):
+            for position, row in enumerate(segment.documents.rows()):
+                if self._is_live(at, position):
+                    yield row.stored(int(segment.numbers[position]))
+
+    # Vectors
+
+    def vector(self, number: int, field: str) -> tuple[UInt32Array, Float32Array]:
+        """A document's terms and weights in a field, as scores are computed with; BM25 impacts if counted."""
+        self._field_entry(field)
+        at, position = self._locate(number)
+        row = self._segments[at].weights(field, position, position + 1)
+        return row.terms, row.values  # type: ignore[return-value]
+
+    def vectors(self, field: str) -> Iterator[tuple[list[str], SparseVectors]]:
+        """Ids and vectors of all live documents, in the order of numbers, a few thousand at once."""
+        entry = self._field_entry(field)
+        for at, segment in enumerate(self._segments):
+            live = self.live_positions(at)
+            for start in range(0, segment.n_documents, VECTOR_CHUNK):
+                stop = min(start + VECTOR_CHUNK, segment.n_documents)
+                kept = live[start:stop]
+                rows = segment.weights(field, start, stop).where(kept)
+                ids = segment.documents.ids(np.flatnonzero(kept) + start)
+                if ids:
+                    yield ids, SparseVectors(rows.indptr, rows.terms, rows.values, entry.n_terms)  # type: ignore[arg-type]
+
+    def live_positions(self, segment: int) -> BoolArray:
+        """Which positions of a segment are alive, shape (n_documents of the segment,)."""
+        return live_mask(self._live_words[segment], self._segments[segment].n_documents)
+
+    # Below: how the above is done
+
+    @classmethod
+    def _open_newest(cls, path: Path, load: Load, opened: Mapping[str, Segment]) -> Collection:
+        """A writer may commit and remove files while we open them: then there is a newer manifest to read."""
+        manifest = read_manifest(path)
+        while True:
+            try:
+                segments = [cls._segment(path, manifest, entry, load, opened) for entry in manifest.segments]
+                return cls(path, manifest, segments, load)
+            except FileNotFoundError as error:
+                newer = read_manifest(path)
+                if newer == manifest:
+                    raise IndexCorruptError(
+                        f"{error.filename or error}: the manifest names this file, but it is missing."
+                        " Restore the index from a snapshot, or build it again."
+                    ) from error
+                manifest = newer
+
+    @staticmethod
+    def _segment(
+        path: Path, manifest: Manifest, entry: SegmentEntry, load: Load, opened: Mapping[str, Segment]
+    ) -> Segment:
+        known = opened.get(entry.id)
+        if known is not None and known.entry.files == entry.files:
+            return known
+        return Segment(path, entry, manifest.fields, load=load)
+
+    def _field_entry(self, name: str) -> FieldEntry:
+        if name not in self._field_ids:
+            raise InvalidArgumentError(
+                f"{self.path}: no field {name!r}; this index has {', '.join(self._field_ids)}", field="fields"
+            )
+        return self.manifest.fields[self._field_ids[name]]
+
+    def _field_info(self, entry: FieldEntry) -> FieldInfo:
+        live = self.manifest.live_counts(entry.name)
+        n_documents = max(self.n_documents, 1)
+        counted = entry.kind == "counted"
+        return FieldInfo(
+            name=entry.name,
+            kind=entry.kind,
+            weight=entry.weight,
+            storage=entry.storage,
+            encoder=entry.encoder,
+            vocabulary_fingerprint=entry.vocabulary_fingerprint,
+            n_terms=entry.n_terms,
+            nnz=live.nnz,
+            nnz_per_document=live.nnz / n_documents,
+            n_clamped=live.clamped,
+            k1=entry.k1 if counted else None,
+            b=entry.b if counted else None,
+            average_length=entry.average_length,
+            live_length=live.length / n_documents if counted else None,
+        )
+
+    def _check_rows(self, entry: FieldEntry, rows: FieldRows) -> None:
+        expected = TermCounts if entry.kind == "counted" else SparseVectors
+        if not isinstance(rows, expected):
+            raise InvalidArgumentError(
+                f"field {entry.name} is {entry.kind}: query it with {expected.__name__},"
+                f" not {type(rows).__name__}",
+                field=f"queries.{entry.name}",
+            )
+        if isinstance(rows, SparseVectors) and rows.vocabulary_size != entry.n_terms:
+            raise ModelMismatchError(
+                f"{self.path}: field {entry.name} has a vocabulary of {entry.n_terms} terms, the query's"
+                " vectors"
+                f" have {rows.vocabulary_size}. Query with the model that made the index."
+            )
+
+    def _counted_weights(self, entry: FieldEntry, rows: TermCounts) -> npt.NDArray[np.float64]:
+        """count × idf of this generation. A term without live documents gets a weight too; it matches
+        nothing.
+        """
+        if len(rows.terms) and int(rows.terms.max()) >= entry.n_terms:
+            raise InvalidArgumentError(
+                f"field {entry.name}: term id {int(rows.terms.max())} is outside its {entry.n_terms} terms;"
+                " count queries with this collection's vocabulary",
+                field=f"queries.{entry.name}",
+            )
+        if entry.kind != "counted":
+            return rows.counts.astype(np.float64)
+        return rows.counts * bm25.idf(self._frequencies[entry.name][rows.terms], self.n_documents)
+
+    def _live_frequencies(self, entry: FieldEntry) -> npt.NDArray[np.int64]:
+        frequencies = np.zeros(entry.n_terms, np.int64)
+        for segment in self._segments:
+            present = segment.document_frequencies(entry.name)
+            if len(present.terms) and int(present.terms.max()) >= entry.n_terms:
+                raise IndexCorruptError(
+                    f"{segment.folder / (entry.name + '.df-terms.arr')}: a term id lies outside the vocabulary."
+                    " Restore the index from a snapshot, or build it again."
+                )
+            frequencies[present.terms] += present.counts
+        for segment_entry in self.manifest.segments:
+            terms, counts = read_dead_frequencies(self.path, segment_entry, entry)
+            frequencies[terms] -= counts
+        return np.maximum(frequencies, 0)
+
+    def _hits(self, rows: Int64Array, scores: npt.NDArray[np.float64]) -> Hits:
+        return Hits(self._numbers(rows), scores)
+
+    def _numbers(self, rows: Int64Array) -> Int64Array:
+        if len(self._segments) == 1:
+            return self._segments[0].numbers[rows]
+        numbers = np.empty(len(rows), np.int64)
+        segment_of = np.searchsorted(self._bases, rows, side="right") - 1
+        for at in np.unique(segment_of):
+            chosen = segment_of == at
+            numbers[chosen] = self._segments[at].numbers[rows[chosen] - self._bases[at]]
+        return numbers
+
+    def _locate(self, number: int | np.integer) -> tuple[int, int]:
+        """Segment and position of a document, live or not."""
+        at = int(np.searchsorted(self._first_numbers, number, side="right")) - 1
+        position = self._segments[at].position_of(int(number)) if at >= 0 else None
+        if position is None:
+            raise InvalidArgumentError(f"{self.path}: no document with the number {number}", field="numbers")
+        return at, position
+
+    def _is_live(self, segment: int, position: int) -> bool:
+        words = self._live_words[segment]
+        return words is None or bool(int(words[position // 64]) >> (position % 64) & 1)
+
+
+def _checked_weight(name: str, weight: float) -> float:
+    if not 0.0 <= weight < float("inf"):
+        raise InvalidArgumentError(
+            f"the weight of field {name} must be 0 or more, not {weight}", field=f"weights.{name}"
+        )
+    return weight
+
+
+def _short(encoder: Mapping[str, object]) -> str:
+    return str(encoder.get("identity", "no identity"))[:12]

@@ -1,0 +1,215 @@
+"""Ids, titles, texts and metadata of a segment, in one immutable SQLite file.
+
+Written once, then opened with ``immutable=1``: no locks, no journal, nothing beside it. Metadata are JSON
+objects.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+from lsr.indexer.storage import Storage
+
+from lsr.errors import IndexCorruptError, InvalidArgumentError, ResourceError
+
+T = TypeVar("T")
+Positions = Sequence[int] | npt.NDArray[np.integer]
+
+_COLUMNS = "id, title, text, metadata"
+_SCHEMA = (
+    "CREATE TABLE documents (position INTEGER PRIMARY KEY, id TEXT NOT NULL, title TEXT NOT NULL,"
+    " text TEXT NOT NULL, metadata TEXT NOT NULL)"
+)
+_FETCH_AT_ONCE = 500  # SQLite allows 999 parameters a statement in its oldest builds
+
+
+class DocumentLike(Protocol):
+    """What a document must have to be stored; ``lsr.data.Document`` and ``DocumentInput`` do."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def metadata(self) -> Mapping[str, object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInput:
+    """A document to store. ``metadata`` must be expressible in JSON."""
+
+    id: str
+    text: str = ""
+    title: str = ""
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document as stored. ``number`` is the index's own, never reused."""
+
+    number: int
+    id: str
+    title: str
+    text: str
+    metadata: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document as its table holds it: metadata still as JSON."""
+
+    id: str
+    title: str
+    text: str
+    metadata: str
+
+    @classmethod
+    def of(cls, document: DocumentLike) -> DocumentRow:
+        """Raises InvalidArgumentError, naming the document, for what cannot be stored."""
+        if not isinstance(document.id, str) or not document.id:
+            raise InvalidArgumentError(
+                f"document id {document.id!r}: an id must be a non-empty string", field="id"
+            )
+        try:
+            metadata = json.dumps(
+                dict(document.metadata), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+            )
+            for text in (document.id, document.title, document.text, metadata):
+                text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InvalidArgumentError(
+                f"document {document.id!r}: {error.object[error.start]!r} is half a character (a lone"
+                " surrogate)"
+                " and cannot be stored; repair the text's encoding",
+                field="text",
+            ) from error
+        except (TypeError, ValueError) as error:
+            raise InvalidArgumentError(
+                f"document {document.id!r}: its metadata cannot be written as JSON ({error})", field="metadata"
+            ) from error
+        return cls(document.id, document.title, document.text, metadata)
+
+    @property
+    def size_bytes(self) -> int:
+        """Roughly what it takes in memory and on disk."""
+        return 250 + len(self.id) + len(self.title) + len(self.text) + len(self.metadata)
+
+    def stored(self, number: int) -> StoredDocument:
+        return StoredDocument(number, self.id, self.title, self.text, json.loads(self.metadata))
+
+
+def write_documents(storage: Storage, path: Path, rows: Iterable[DocumentRow]) -> None:
+    """Write a table of documents at positions 0, 1, … and sync it.
+
+    SQLite writes a scratch file of its own; the storage adopts it under its final name.
+    """
+    scratch = path.with_name(path.name + ".scratch")
+    storage.remove(scratch)
+    try:
+        connection = sqlite3.connect(scratch, isolation_level=None)
+        try:
+            for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute(_SCHEMA)
+            connection.execute("BEGIN")
+            connection.executemany(
+                "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
+                ((at, row.id, row.title, row.text, row.metadata) for at, row in enumerate(rows)),
+            )
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise ResourceError(
+            f"{path}: the documents cannot be written ({error}). The index keeps its last committed state;"
+            " check the disk's free space and the folder's permissions, then run it again."
+        ) from error
+    storage.adopt(scratch, path)
+
+
+class DocumentTable:
+    """Reads one segment's documents. Safe for threads: one connection, one lock."""
+
+    def __init__(self, path: Path, n_documents: int) -> None:
+        """Opens the file at once and keeps it, so that it may be unlinked. Raises IndexCorruptError."""
+        self._path = path
+        self._n_documents = n_documents
+        self._lock = threading.Lock()
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+        try:
+            self._connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
+            self._connection.execute("PRAGMA trusted_schema = OFF")
+            self._connection.execute("PRAGMA cell_size_check = ON")
+            self._connection.execute("SELECT position FROM documents LIMIT 1").fetchall()
+        except sqlite3.DatabaseError as error:
+            raise self._corrupt(error) from error
+
+    def fetch(self, positions: Positions) -> list[DocumentRow]:
+        """The documents at these positions, in this order."""
+        found = {position: DocumentRow(*values) for position, values in self._select(_COLUMNS, positions)}
+        return self._ordered(found, positions)
+
+    def ids(self, positions: Positions) -> list[str]:
+        """The ids at these positions, in this order."""
+        found = {position: values[0] for position, values in self._select("id", positions)}
+        return self._ordered(found, positions)
+
+    def rows(self) -> Iterator[DocumentRow]:
+        """All documents in the order of their positions."""
+        for start in range(0, self._n_documents, _FETCH_AT_ONCE):
+            yield from self.fetch(range(start, min(start + _FETCH_AT_ONCE, self._n_documents)))
+
+    def check(self) -> list[str]:
+        """SQLite's own findings about the file's structure; empty if it is sound."""
+        with self._lock:
+            try:
+                found = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check(20)")]
+                count = self._connection.execute("SELECT count(*) FROM documents").fetchone()[0]
+            except sqlite3.DatabaseError as error:
+                return [str(error)]
+        problems = [text for text in found if text != "ok"]
+        if count != self._n_documents:
+            problems.append(f"{count} documents, but the manifest says {self._n_documents}")
+        return problems
+
+    def _select(self, columns: str, positions: Positions) -> list[tuple[int, tuple[str, ...]]]:
+        wanted = [int(position) for position in positions]
+        rows: list[tuple[int, tuple[str, ...]]] = []
+        try:
+            with self._lock:
+                for start in range(0, len(wanted), _FETCH_AT_ONCE):
+                    chunk = wanted[start : start + _FETCH_AT_ONCE]
+                    marks = ",".join("?" * len(chunk))
+                    statement = f"SELECT position, {columns} FROM documents WHERE position IN ({marks})"  # noqa: S608
+                    rows += [(row[0], row[1:]) for row in self._connection.execute(statement, chunk)]
+        except sqlite3.DatabaseError as error:
+            raise self._corrupt(error) from error
+        if not all(isinstance(value, str) for _, values in rows for value in values):
+            raise self._corrupt("a column holds something other than text")
+        return rows
+
+    def _ordered(self, found: Mapping[int, T], positions: Positions) -> list[T]:
+        try:
+            return [found[int(position)] for position in positions]
+        except KeyError as error:
+            raise self._corrupt(f"no document at position {error}") from error
+
+    def _corrupt(self, reason: object) -> IndexCorruptError:
+        return IndexCorruptError(
+            f"{self._path}: the documents cannot be read ({reason})."
+            " Restore the index from a snapshot, or build it again."
+        )

@@ -1,0 +1,58 @@
+"""One writer at a time: an flock on the index's ``lock`` file.
+
+The kernel holds the lock and drops it with the process, so a crash leaves nothing to clean up. The file's text
+only tells others who holds it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lsr.indexer.storage import explained
+
+from lsr.errors import IndexLockedError
+
+LOCK_NAME = "lock"
+
+
+class WriterLock:
+    """Held from construction to ``release``. Raises IndexLockedError naming the holder if another has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK_NAME
+        with explained(self._path):
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._descriptor, 1000, 0).decode("utf-8", "replace").strip()
+            os.close(self._descriptor)
+            raise IndexLockedError(
+                f"{folder}: another process is writing to this index ({holder or 'it has not said who it is'})."
+                " Wait until it ends, or stop it."
+            ) from None
+        text = f"process {os.getpid()} on {socket.gethostname()}, {_program()}, since {_now()}\n"
+        with explained(self._path):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, text.encode(), 0)
+
+    def release(self, *, remove: bool = False) -> None:
+        """Let go. remove: also delete the file, when the folder never became an index."""
+        if self._descriptor >= 0:
+            if remove:
+                self._path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _program() -> str:
+    return Path(sys.argv[0]).name or "python"
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

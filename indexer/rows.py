@@ -1,0 +1,180 @@
+"""Documents on their way into a segment, wherever they come from.
+
+A segment is written from sources of rows: documents added but not yet flushed (``PendingRows``), shards of an
+unfinished build, or older segments being merged. All speak ``RowSource``; ``live_chunks`` reads them in pieces
+of bounded size and leaves the dead ones out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from lsr.indexer.arrays import Array
+from lsr.indexer.documents import DocumentRow
+from lsr.indexer.ids import UInt64Array
+
+from lsr.vectors import SparseVectors, TermCounts
+
+CHUNK_ROWS = 16_384
+
+BoolArray = npt.NDArray[np.bool_]
+Int64Array = npt.NDArray[np.int64]
+FieldRows = SparseVectors | TermCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Rows of one field in CSR form, as any source has them.
+
+    indptr:  int64, shape (n + 1,)
+    terms:   uint16 or uint32, shape (nnz,)
+    values:  encoded: weights, float32 or as the field stores them; counted: counts, an unsigned type
+    lengths: counted: shape (n,); encoded: empty
+    """
+
+    indptr: Array
+    terms: Array
+    values: Array
+    lengths: Array
+
+    @classmethod
+    def of(cls, rows: FieldRows) -> Forward:
+        if isinstance(rows, TermCounts):
+            return cls(rows.indptr, rows.terms, rows.counts, rows.lengths)
+        return cls(rows.indptr, rows.terms, rows.weights, np.zeros(0, np.uint32))
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def nnz(self) -> int:
+        return int(self.indptr[-1]) - int(self.indptr[0])
+
+    def rows(self, start: int, stop: int) -> Forward:
+        """Rows start to stop, with an indptr that begins at 0."""
+        indptr = self.indptr[start : stop + 1].astype(np.int64)
+        first, last = int(indptr[0]), int(indptr[-1])
+        return Forward(
+            indptr - first, self.terms[first:last], self.values[first:last], self.lengths[start:stop]
+        )
+
+    def where(self, kept: BoolArray) -> Forward:
+        """The rows where ``kept``, shape (n,), is true."""
+        bounds: Int64Array = self.indptr.astype(np.int64)
+        sizes: Int64Array = np.diff(bounds)
+        indptr = np.zeros(int(kept.sum()) + 1, np.int64)
+        np.cumsum(sizes[kept], out=indptr[1:])
+        entries = np.repeat(kept, sizes)
+        lengths = self.lengths[kept] if len(self.lengths) else self.lengths
+        return Forward(indptr, self.terms[entries], self.values[entries], lengths)
+
+
+class RowSource(Protocol):
+    """Documents at positions 0, 1, … with their rows in every field."""
+
+    @property
+    def numbers(self) -> Int64Array:
+        """Document numbers, ascending, shape (n,)."""
+
+    @property
+    def live(self) -> BoolArray | None:
+        """False where a document has been deleted or replaced; None if all are live."""
+
+    def forward(self, field_name: str) -> Forward: ...
+
+    def id_hashes(self) -> UInt64Array:
+        """``hash_ids`` of the ids, in the order of positions."""
+
+    def documents(self) -> Iterator[DocumentRow]:
+        """All documents, the dead ones too."""
+
+
+class PendingRows:
+    """Added documents held in memory."""
+
+    def __init__(self, first_number: int) -> None:
+        self.first_number = first_number
+        self.rows: list[DocumentRow] = []
+        self.size_bytes = 0
+        self._hashes: list[UInt64Array] = []
+        self._batches: list[Mapping[str, FieldRows]] = []
+        self._dead: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def add(self, rows: Sequence[DocumentRow], hashes: UInt64Array, fields: Mapping[str, FieldRows]) -> None:
+        self.rows += rows
+        self._hashes.append(hashes)
+        self._batches.append(fields)
+        self.size_bytes += sum(row.size_bytes for row in rows) + sum(8 * batch.nnz for batch in fields.values())
+
+    def kill(self, position: int) -> None:
+        self._dead.add(position)
+
+    @property
+    def numbers(self) -> Int64Array:
+        return np.arange(self.first_number, self.first_number + len(self.rows), dtype=np.int64)
+
+    @property
+    def live(self) -> BoolArray | None:
+        if not self._dead:
+            return None
+        live = np.ones(len(self.rows), np.bool_)
+        live[list(self._dead)] = False
+        return live
+
+    def forward(self, field_name: str) -> Forward:
+        return concatenate([Forward.of(batch[field_name]) for batch in self._batches])
+
+    def id_hashes(self) -> UInt64Array:
+        return np.concatenate([*self._hashes, np.zeros(0, np.uint64)])
+
+    def documents(self) -> Iterator[DocumentRow]:
+        return iter(self.rows)
+
+
+def concatenate(parts: Sequence[Forward]) -> Forward:
+    """The rows of all parts, in order."""
+    if len(parts) == 1:
+        return parts[0].rows(0, len(parts[0]))
+    parts = [part.rows(0, len(part)) for part in parts]
+    sizes = np.concatenate([np.zeros(1, np.int64), *(np.diff(part.indptr) for part in parts)])
+    return Forward(
+        np.cumsum(sizes),
+        np.concatenate([part.terms for part in parts]) if parts else np.zeros(0, np.uint32),
+        np.concatenate([part.values for part in parts]) if parts else np.zeros(0, np.float32),
+        np.concatenate([part.lengths for part in parts]) if parts else np.zeros(0, np.uint32),
+    )
+
+
+def live_chunks(sources: Sequence[RowSource], field_name: str) -> Iterator[Forward]:
+    """The live rows of all sources, in order, at most CHUNK_ROWS at once."""
+    for source in sources:
+        forward, live = source.forward(field_name), source.live
+        for start in range(0, len(forward), CHUNK_ROWS):
+            chunk = forward.rows(start, min(start + CHUNK_ROWS, len(forward)))
+            yield chunk if live is None else chunk.where(live[start : start + CHUNK_ROWS])
+
+
+def live_documents(sources: Sequence[RowSource]) -> Iterator[DocumentRow]:
+    """The live documents of all sources, in order."""
+    for source in sources:
+        live = source.live
+        for position, row in enumerate(source.documents()):
+            if live is None or live[position]:
+                yield row
+
+
+def live_only(source: RowSource, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """The values, one a document, of the live ones."""
+    return values if source.live is None else values[source.live]
+
+
+def n_live(source: RowSource) -> int:
+    live = source.live
+    return len(source.numbers) if live is None else int(live.sum())

@@ -1,0 +1,550 @@
+"""Writing an index: one writer at a time, nothing visible before ``commit``, nothing acknowledged lost after
+it.
+
+Building a new index, from a source that may be interrupted:
+
+    with CollectionWriter.create(path, fields, source={"path": ..., "sha256": ...}, resume=resume) as writer:
+        for records, documents in batches(skip=writer.records_done):      # records: input records read so far
+            counts = analyzer.count(texts, writer.vocabulary("bm25"), adding=True)
+            writer.add(documents, {"learned": vectors, "bm25": counts}, records_done=records)
+        generation = writer.commit()
+
+Leaving the block without ``commit``: an InputError (the input is broken) removes what was built; anything else,
+such as Ctrl-C, keeps it in ``building/``, and the same call with ``resume=True`` goes on after
+``records_done``. Without a ``source`` (standard input) there is nothing to resume by, and every exception
+removes it. The committed generation stays as it was, byte for byte.
+
+Changing an index:
+
+    with CollectionWriter.open(path) as writer:
+        writer.add(documents, vectors)       # a document whose id is there already replaces it
+        writer.delete(ids)
+        generation = writer.commit()
+
+``memory`` bounds what the writer holds: documents go to disk as shards meanwhile, and a segment is never larger
+than its lists can be built within it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from lsr.indexer.arrays import open_array
+from lsr.indexer.building import Ledger, NewTerms, Shard, building_folder, read_ledger, write_shard
+from lsr.indexer.committing import Changes, KeptSegment, Limits, write_generation
+from lsr.indexer.documents import DocumentLike, DocumentRow
+from lsr.indexer.fields import FieldSpec
+from lsr.indexer.ids import UInt64Array, hash_ids
+from lsr.indexer.locking import LOCK_NAME, WriterLock
+from lsr.indexer.manifest import (
+    MANIFEST_NAME,
+    FieldEntry,
+    Manifest,
+    SegmentEntry,
+    read_manifest,
+    write_manifest,
+)
+from lsr.indexer.rows import FieldRows, PendingRows, RowSource, n_live
+from lsr.indexer.segments import Segment
+from lsr.indexer.storage import FileStorage, Storage
+from lsr.indexer.sweeping import OWN_NAMES, highest_number, sweep
+from lsr.indexer.terms import read_terms
+from lsr.indexer.tombstones import live_mask, read_live_words
+
+from lsr.errors import (
+    DuplicateIdError,
+    IndexExistsError,
+    IndexFormatError,
+    IndexNotFoundError,
+    InputError,
+    InvalidArgumentError,
+    ModelMismatchError,
+    UnfinishedBuildError,
+)
+from lsr.vectors import SparseVectors, TermCounts
+from lsr.vocabulary import GrowingVocabulary
+
+DEFAULT_MEMORY = 1 << 30
+
+# Shares of the memory given to a writer. A pending document is held once in memory and once more while its
+# shard is written; building a segment's lists takes about this many bytes a non-zero.
+PENDING_SHARE = 0.2
+LIST_BYTES_PER_NNZ = 24
+
+# An interrupted build loses at most the work of this long.
+CHECKPOINT_SECONDS = 60.0
+
+
+class CollectionWriter:
+    """The one writer of an index. See the module for how it is used; make one with ``create`` or ``open``."""
+
+    def __init__(
+        self,
+        path: Path,
+        lock: WriterLock,
+        storage: Storage,
+        base: Manifest,
+        *,
+        encoded_terms: Mapping[str, Sequence[str]],
+        replacing: bool,
+        memory: int,
+        threads: int,
+    ) -> None:
+        """For ``create`` and ``open``."""
+        self.path = path
+        self.memory = memory
+        self._lock = lock
+        self._storage = storage
+        self._base = base
+        self._replacing = replacing
+        self._threads = threads
+        self._ledger: Ledger | None = None
+        self._staged: list[Shard] = []
+        self._pending = PendingRows(base.next_number)
+        self._pending_ids: dict[str, int] = {}
+        self._kept: list[KeptSegment] = []
+        self._encoded_terms = encoded_terms
+        self._vocabularies: dict[str, GrowingVocabulary] = {}
+        self._load_base()
+        self._records_done = 0
+        self._last_flush = time.monotonic()
+        self._closed = False
+
+    @classmethod
+    def create(
+        cls,
+        path: Path | str,
+        fields: Sequence[FieldSpec],
+        *,
+        source: Mapping[str, object] | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        memory: int = DEFAULT_MEMORY,
+        threads: int = 1,
+        settings: Mapping[str, object] | None = None,
+        storage: Storage | None = None,
+    ) -> CollectionWriter:
+        """Begin a new index, or go on with an unfinished one.
+
+        source:    facts that identify the input (JSON); a build can only be resumed with the same ones
+        resume:    continue an unfinished build if there is one; its fields and source must be these
+        overwrite: replace an index, or discard an unfinished build; the old index stays until ``commit``
+        settings:  kept in the manifest as they are
+        Raises IndexExistsError, UnfinishedBuildError, IndexLockedError, InvalidArgumentError.
+        """
+        folder = Path(path)
+        _check_names(fields)
+        _check_folder(folder)
+        files = storage or FileStorage()
+        existed = folder.is_dir()
+        files.make_folder(folder)
+        lock = WriterLock(folder)
+        try:
+            base = _new_base(folder, fields, settings or {}, overwrite=overwrite, resume=resume)
+            terms = {spec.name: spec.vocabulary.terms for spec in fields if spec.vocabulary is not None}
+            writer = cls(
+                folder, lock, files, base, encoded_terms=terms, replacing=True, memory=memory, threads=threads
+            )
+            writer._begin(source, resume=resume, overwrite=overwrite)
+        except BaseException:
+            lock.release(remove=not existed)
+            raise
+        return writer
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        memory: int = DEFAULT_MEMORY,
+        threads: int = 1,
+        storage: Storage | None = None,
+    ) -> CollectionWriter:
+        """Change an existing index. Raises IndexNotFoundError, IndexFormatError, IndexLockedError."""
+        folder = Path(path)
+        read_manifest(folder)
+        files = storage or FileStorage()
+        lock = WriterLock(folder)
+        try:
+            base = read_manifest(folder)  # again: another writer may have committed before we had the lock
+            sweep(files, folder, base)
+            return cls(
+                folder, lock, files, base, encoded_terms={}, replacing=False, memory=memory, threads=threads
+            )
+        except BaseException:
+            lock.release()
+            raise
+
+    # Facts
+
+    @property
+    def generation(self) -> int:
+        """The generation that ``commit`` will change; 0 before the first."""
+        return self._base.generation
+
+    @property
+    def fields(self) -> tuple[FieldEntry, ...]:
+        return self._base.fields
+
+    @property
+    def records_done(self) -> int:
+        """Input records behind the documents that a resumed build already has."""
+        return self._records_done
+
+    @property
+    def n_documents(self) -> int:
+        """Live documents that ``commit`` would leave."""
+        kept = sum(int(item.live.sum()) for item in self._kept)
+        return kept + sum(n_live(source) for source in self._sources())
+
+    def vocabulary(self, field: str) -> GrowingVocabulary:
+        """A counted field's terms, to be extended while counting documents for ``add``."""
+        if field not in self._vocabularies:
+            raise InvalidArgumentError(
+                f"{self.path}: {field!r} is no counted field of this index", field="field"
+            )
+        return self._vocabularies[field]
+
+    # Changes
+
+    def add(
+        self,
+        documents: Sequence[DocumentLike],
+        vectors: Mapping[str, FieldRows],
+        *,
+        records_done: int | None = None,
+    ) -> None:
+        """Add documents with their rows in every field, all or none of them.
+
+        A document replaces an earlier one with its id, but two in one call, or two in one new build, are an
+        error.
+        records_done: input records read so far, where records were skipped; documents so far otherwise.
+        Raises DuplicateIdError, InvalidArgumentError, ModelMismatchError.
+        """
+        self._require_open()
+        rows = [DocumentRow.of(document) for document in documents]
+        self._check_vectors(len(rows), vectors)
+        _check_distinct(rows)
+        hashes = hash_ids([row.id for row in rows])
+        self._replace_older(rows, hashes)
+        for at, row in enumerate(rows, start=len(self._pending)):
+            self._pending_ids[row.id] = at
+        self._pending.add(rows, hashes, dict(vectors))
+        self._records_done = self._records_done + len(rows) if records_done is None else records_done
+        waited = time.monotonic() - self._last_flush
+        if self._pending.size_bytes > self.memory * PENDING_SHARE or (
+            self._ledger is not None and waited > CHECKPOINT_SECONDS
+        ):
+            self.checkpoint()
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete documents by id; returns how many there were. Unknown ids are no error."""
+        self._require_open()
+        wanted = list(dict.fromkeys(ids))
+        return self._kill(wanted, hash_ids(wanted))
+
+    def checkpoint(self) -> None:
+        """Move what is in memory to ``building/``; a resumable build continues from here at the latest."""
+        if not len(self._pending):
+            return
+        shard = write_shard(
+            self._storage,
+            building_folder(self.path),
+            f"{len(self._staged):06d}",
+            self._pending,
+            fields=self._base.fields,
+            vocabularies={
+                name: NewTerms(terms.terms, self._n_staged_terms(name))
+                for name, terms in self._vocabularies.items()
+            },
+            records_done=self._records_done,
+        )
+        self._staged.append(shard)
+        if self._ledger is not None:
+            self._ledger = replace(self._ledger, shards=(*self._ledger.shards, shard.entry))
+            self._ledger.write(self._storage, building_folder(self.path))
+        self._pending = PendingRows(self._pending.first_number + len(self._pending))
+        self._pending_ids = {}
+        self._last_flush = time.monotonic()
+
+    def commit(self) -> int:
+        """Make everything durable and visible at once; returns the generation. Nothing changed: no new
+        generation.
+        """
+        self._require_open()
+        if not self._replacing and not self._changed():
+            return self._base.generation
+        if self._replacing and self._ledger is not None:
+            self.checkpoint()  # a crash while the segments are written need not repeat the encoding
+        manifest = write_generation(self._storage, self.path, self._base, self._changes(), self._limits())
+        write_manifest(self._storage, self.path, manifest)
+        self._storage.sync_folder(self.path.parent)
+        self._start_from(manifest)
+        return manifest.generation
+
+    def discard(self) -> None:
+        """Forget everything since the last commit, on disk as well, and close."""
+        if self._closed:
+            return
+        self._closed = True
+        self._storage.remove(building_folder(self.path))
+        committed = (self.path / MANIFEST_NAME).exists()
+        if not committed:
+            for name in OWN_NAMES - {LOCK_NAME}:
+                self._storage.remove(self.path / name)
+        elif not self._replacing:
+            sweep(self._storage, self.path, self._base)
+        self._lock.release(remove=not committed)
+        if not committed and not any(self.path.iterdir()):
+            self._storage.remove(self.path)
+
+    def close(self) -> None:
+        """Let go of the lock. Uncommitted changes are kept only if the build can be resumed."""
+        if self._closed:
+            return
+        if self._ledger is None and (self._replacing or self._changed()):
+            self.discard()
+            return
+        self._closed = True
+        self._lock.release()
+
+    def __enter__(self) -> CollectionWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if isinstance(error, InputError):
+                self.discard()
+            elif isinstance(error, KeyboardInterrupt) and self._ledger is not None:
+                self.checkpoint()
+        finally:
+            self.close()
+
+    # Below: how the above is done
+
+    def _begin(self, source: Mapping[str, object] | None, *, resume: bool, overwrite: bool) -> None:
+        """Start a build's ledger, or take up the one that is there."""
+        folder = building_folder(self.path)
+        wanted = Ledger.of(self._base.generation, source or {}, self._base.fields)
+        unfinished = None if overwrite and not resume else read_ledger(folder)
+        if unfinished is not None and unfinished.generation == wanted.generation:
+            if not resume:
+                raise UnfinishedBuildError(
+                    f"{self.path}: holds an unfinished build ({unfinished.records_done:,} records done)."
+                    " Continue it with `--resume`, or discard it and start again with `--overwrite`."
+                )
+            unfinished.require_same(wanted, self.path)
+            self._take_up(unfinished.sound(folder))
+            return
+        self._storage.remove(folder)
+        if source is not None:
+            self._storage.make_folder(folder)
+            self._ledger = wanted
+            wanted.write(self._storage, folder)
+            self._storage.sync_folder(self.path)
+
+    def _take_up(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        for entry in ledger.shards:
+            shard = Shard(building_folder(self.path), entry)
+            self._staged.append(shard)
+            for name, vocabulary in self._vocabularies.items():
+                vocabulary.ids_adding(shard.terms(name))
+        self._records_done = ledger.records_done
+        done = sum(entry.n_documents for entry in ledger.shards)
+        self._pending = PendingRows(self._base.next_number + done)
+
+    def _start_from(self, manifest: Manifest) -> None:
+        """Forget what has been committed, and go on from there."""
+        self._base = manifest
+        self._replacing = False
+        self._ledger = None
+        self._staged = []
+        self._pending = PendingRows(manifest.next_number)
+        self._pending_ids = {}
+        self._storage.remove(building_folder(self.path))
+        sweep(self._storage, self.path, manifest)
+        self._load_base()
+
+    def _load_base(self) -> None:
+        if not self._replacing:
+            opened = {item.entry.id: item.segment for item in self._kept}
+            self._kept = [self._kept_segment(entry, opened.get(entry.id)) for entry in self._base.segments]
+        for entry in self._base.fields:
+            if entry.kind == "counted" and entry.name not in self._vocabularies:
+                self._vocabularies[entry.name] = GrowingVocabulary(self._terms(entry))
+            elif entry.kind == "encoded" and entry.name not in self._encoded_terms:
+                self._encoded_terms = {**self._encoded_terms, entry.name: self._terms(entry)}
+
+    def _kept_segment(self, entry: SegmentEntry, opened: Segment | None) -> KeptSegment:
+        segment = opened or Segment(self.path, entry, self._base.fields, load="map")
+        return KeptSegment(entry, segment, live_mask(read_live_words(self.path, entry), entry.n_documents))
+
+    def _terms(self, entry: FieldEntry) -> list[str]:
+        files = [(self.path / file.path, open_array(self.path / file.path)) for file in entry.vocabulary_files]
+        return read_terms(files, entry.n_terms)
+
+    def _n_staged_terms(self, field: str) -> int:
+        """Terms of a counted field that a committed generation or a shard already holds."""
+        return self._staged[-1].entry.n_terms[field] if self._staged else self._base.field(field).n_terms
+
+    def _sources(self) -> list[RowSource]:
+        pending: list[RowSource] = [self._pending] if len(self._pending) else []
+        return [*self._staged, *pending]
+
+    def _changed(self) -> bool:
+        return bool(self._sources()) or any(item.changed for item in self._kept)
+
+    def _changes(self) -> Changes:
+        grown = {name: vocabulary.terms for name, vocabulary in self._vocabularies.items()}
+        next_number = self._pending.first_number + len(self._pending)
+        return Changes(self._kept, self._sources(), {**self._encoded_terms, **grown}, next_number)
+
+    def _limits(self) -> Limits:
+        return Limits(segment_nnz=max(self.memory // LIST_BYTES_PER_NNZ, 1), threads=self._threads)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise InvalidArgumentError(f"{self.path}: this writer is closed; open another one")
+
+    def _replace_older(self, rows: Sequence[DocumentRow], hashes: UInt64Array) -> None:
+        ids = [row.id for row in rows]
+        if not self._replacing:
+            self._kill(ids, hashes)
+            return
+        twice = [name for name in ids if name in self._pending_ids]
+        twice += [ids[at] for shard in self._staged for at, _ in shard.find_ids(ids, hashes)]
+        if twice:
+            raise DuplicateIdError(f"document id {twice[0]!r} occurs twice in the input; ids must be distinct")
+
+    def _kill(self, ids: Sequence[str], hashes: UInt64Array) -> int:
+        killed = 0
+        for item in self._kept:
+            for _, position in item.segment.find_ids(ids, hashes):
+                killed += int(item.live[position])
+                item.changed |= bool(item.live[position])
+                item.live[position] = False
+        for shard in self._staged:
+            killed += sum(shard.kill(position) for _, position in shard.find_ids(ids, hashes))
+        for name in ids:
+            if name in self._pending_ids:
+                self._pending.kill(self._pending_ids.pop(name))
+                killed += 1
+        return killed
+
+    def _check_vectors(self, n_documents: int, vectors: Mapping[str, FieldRows]) -> None:
+        names = [entry.name for entry in self._base.fields]
+        if sorted(vectors) != sorted(names):
+            raise InvalidArgumentError(
+                f"add: vectors are needed for {', '.join(names)}, but given for"
+                f" {', '.join(vectors) or 'no field'}",
+                field="vectors",
+            )
+        for entry in self._base.fields:
+            rows = vectors[entry.name]
+            if len(rows) != n_documents:
+                raise InvalidArgumentError(
+                    f"add: {n_documents} documents, but {len(rows)} rows in field {entry.name}",
+                    field=f"vectors.{entry.name}",
+                )
+            if isinstance(rows, TermCounts) != (entry.kind == "counted"):
+                raise InvalidArgumentError(
+                    f"add: field {entry.name} is {entry.kind} and cannot take {type(rows).__name__}",
+                    field=f"vectors.{entry.name}",
+                )
+            self._check_terms(entry, rows)
+
+    def _check_terms(self, entry: FieldEntry, rows: FieldRows) -> None:
+        if isinstance(rows, SparseVectors):
+            if rows.vocabulary_size != entry.n_terms:
+                raise ModelMismatchError(
+                    f"{self.path}: field {entry.name} has a vocabulary of {entry.n_terms} terms, these vectors"
+                    " have"
+                    f" {rows.vocabulary_size}. Encode with the index's model, or build a new index."
+                )
+        elif rows.nnz and int(rows.terms.max()) >= len(self._vocabularies[entry.name]):
+            raise InvalidArgumentError(
+                f"add: field {entry.name} has {len(self._vocabularies[entry.name])} terms, but a row names term"
+                f" {int(rows.terms.max())}; count with this writer's vocabulary",
+                field=f"vectors.{entry.name}",
+            )
+
+
+def _check_names(fields: Sequence[FieldSpec]) -> None:
+    names = [spec.name for spec in fields]
+    if not names or len(set(names)) != len(names):
+        raise InvalidArgumentError(
+            f"an index needs at least one field, each with a name of its own, not {names}", field="fields"
+        )
+
+
+def _check_distinct(rows: Sequence[DocumentRow]) -> None:
+    seen: dict[str, int] = {}
+    for at, row in enumerate(rows):
+        first = seen.setdefault(row.id, at)
+        if first != at:
+            raise DuplicateIdError(
+                f"document id {row.id!r} occurs twice in one batch (documents {first} and {at});"
+                " ids must be distinct"
+            )
+
+
+def _check_folder(folder: Path) -> None:
+    """An index may be made in a new or empty folder, or in place of another index; never among other files."""
+    if folder.exists() and not folder.is_dir():
+        raise IndexExistsError(f"{folder}: a file of this name is in the way. Choose another path.")
+    others = (
+        sorted(path.name for path in folder.iterdir() if path.name not in OWN_NAMES) if folder.exists() else []
+    )
+    if others:
+        raise IndexExistsError(
+            f"{folder}: holds {others[0]!r}, which does not belong to an index; nothing was changed."
+            " Choose an empty or a new folder."
+        )
+
+
+def _new_base(
+    folder: Path, fields: Sequence[FieldSpec], settings: Mapping[str, object], *, overwrite: bool, resume: bool
+) -> Manifest:
+    """An empty generation to build upon: after the one to be replaced, if there is one."""
+    generation = highest_number(folder / "commits") if overwrite else 0
+    try:
+        generation = max(generation, read_manifest(folder).generation)
+        exists = True
+    except IndexNotFoundError:
+        exists = False
+    except IndexFormatError:
+        if not overwrite:
+            raise
+        exists = False
+    if exists and not overwrite:
+        done = " It is complete: there is nothing to resume." if resume else ""
+        raise IndexExistsError(
+            f"{folder}: an index is here already.{done} Choose another path, or replace it with `--overwrite`."
+        )
+    entries = tuple(_new_entry(spec) for spec in fields)
+    return Manifest(generation, "", "", 0, 0, entries, settings=dict(settings))
+
+
+def _new_entry(spec: FieldSpec) -> FieldEntry:
+    counted = spec.kind == "counted"
+    return FieldEntry(
+        name=spec.name,
+        kind=spec.kind,
+        weight=float(spec.weight),
+        storage=spec.storage,
+        encoder=dict(spec.encoder),
+        n_terms=0 if spec.vocabulary is None else len(spec.vocabulary),
+        vocabulary_fingerprint="" if spec.vocabulary is None else spec.vocabulary.fingerprint,
+        vocabulary_files=(),
+        k1=spec.k1,
+        b=spec.b,
+        scale=spec.scale,
+        average_length=0.0 if counted else None,
+    )
