@@ -282,6 +282,16 @@ class TermCounts:
         start, end = self.indptr[index], self.indptr[index + 1]
         return self.terms[start:end], self.counts[start:end]
 
+    def rows(self, start: int, stop: int) -> TermCounts:
+        """Rows start to stop as a batch of its own; terms, counts and lengths are views."""
+        first, last = self.indptr[start], self.indptr[stop]
+        return TermCounts(
+            self.indptr[start : stop + 1] - first,
+            self.terms[first:last],
+            self.counts[first:last],
+            self.lengths[start:stop],
+        )
+
 
 def _name(names: Sequence[str] | None, row: int) -> str:
     return repr(names[row]) if names is not None else str(row)

@@ -121,3 +121,6 @@ def test_term_counts_count() -> None:
     counts = TermCounts.from_bags([np.array([3, 1, 3], np.uint32), np.array([], np.uint32)])
     assert [array.tolist() for array in counts.row(0)] == [[1, 3], [1, 2]]
     assert counts.lengths.tolist() == [3, 0]
+    last = TermCounts.from_bags([np.array([9, 2], np.uint32), np.array([7], np.uint32)]).rows(1, 2)
+    assert [array.tolist() for array in last.row(0)] == [[7], [1]]
+    assert (len(last), last.nnz, last.lengths.tolist()) == (1, 1, [1])
