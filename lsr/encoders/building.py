@@ -11,7 +11,8 @@ from lsr.encoders.checks import check_length
 from lsr.encoders.composition import Composition, NeuralParts, SideParts, TableParts, to_json
 from lsr.encoders.encoder import ComposedEncoder, Origin
 from lsr.encoders.identity import identity_of
-from lsr.encoders.kernels import Kernel, TorchKernel
+from lsr.encoders.kernels import Kernel
+from lsr.encoders.native import fastest_kernel
 from lsr.encoders.sides import NeuralSide, Side
 from lsr.encoders.tables import TableSide, read_table
 from lsr.encoders.tokens import TextTokenizer
@@ -135,7 +136,7 @@ class Builder:
     def _kernel(self, path: Path, parts: NeuralParts) -> Kernel:
         key = (path, parts.activation, parts.pooling)
         if key not in self._kernels:
-            self._kernels[key] = TorchKernel(
+            self._kernels[key] = fastest_kernel(
                 self._models[path], parts.activation, parts.pooling, self._options.threads
             )
         return self._kernels[key]

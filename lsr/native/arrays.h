@@ -46,5 +46,6 @@ inline RowsWithPositions as_rows_with_positions(SparseRows&& rows) {
 }
 
 void bind_head(nb::module_& m);
+void bind_body(nb::module_& m);  // after bind_head
 
 }  // namespace lsr

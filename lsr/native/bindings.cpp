@@ -15,4 +15,5 @@ NB_MODULE(_native, m) {
         "supported_isa", [] { return std::string(lsr::isa_name(lsr::supported_isa())); },
         "The best instruction set of this processor.");
     lsr::bind_head(m);
+    lsr::bind_body(m);
 }

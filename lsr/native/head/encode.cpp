@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "pack.h"
+
 namespace lsr {
 namespace {
 
@@ -65,22 +67,6 @@ void make_room(HeadWorkspace::Document& document) {
     document.candidates = std::move(larger);
 }
 
-// A document's tokens as panels of 16 columns; the last panel's padding repeats zeros and is never read back.
-size_t pack_tokens(const float* hidden, size_t n_tokens, size_t width, Aligned<float>& panels) {
-    const size_t n_panels = (n_tokens + kPanelColumns - 1) / kPanelColumns;
-    panels.reserve(n_panels * width * kPanelColumns);
-    for (size_t panel = 0; panel < n_panels; ++panel) {
-        float* out = panels.data() + panel * width * kPanelColumns;
-        const size_t first = panel * kPanelColumns;
-        const size_t count = std::min(kPanelColumns, n_tokens - first);
-        for (size_t lane = 0; lane < kPanelColumns; ++lane) {
-            const float* token = hidden + (first + lane) * width;
-            for (size_t k = 0; k < width; ++k) out[k * kPanelColumns + lane] = lane < count ? token[k] : 0.0f;
-        }
-    }
-    return n_panels;
-}
-
 void append(uint32_t term, float logit, const float* products, size_t n_tokens, bool with_positions,
             SparseRows& rows) {
     rows.terms.push_back(term);
@@ -95,7 +81,8 @@ void refine(const PackedHead& head, const Kernels& kernels, const float* hidden,
             size_t n_candidates, size_t n_tokens, bool with_positions, HeadWorkspace& workspace,
             SparseRows& rows) {
     const size_t width = head.width();
-    const size_t n_panels = pack_tokens(hidden, n_tokens, width, workspace.token_panels);
+    workspace.token_panels.reserve((n_tokens + kPanelColumns - 1) * width);
+    const size_t n_panels = pack_panels(hidden, n_tokens, width, width, workspace.token_panels.data());
     const size_t stride = n_panels * kPanelColumns;
     workspace.logits.reserve(kRefineRows * stride);
     const float* embeddings[kRefineRows];

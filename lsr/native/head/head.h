@@ -13,6 +13,7 @@ class Head {
         : packed_(embedding, n_terms, width, bias, center), isa_(isa), kernels_(kernels_for(isa)) {}
 
     const PackedHead& packed() const { return packed_; }
+    const Kernels& kernels() const { return kernels_; }
     Isa isa() const { return isa_; }
 
     // The vectors of all documents. hidden: rows offsets[0] to offsets[n_documents], checked by the caller.

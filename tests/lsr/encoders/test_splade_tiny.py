@@ -10,9 +10,12 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lsr import _native
 from lsr.encoders.base import EncodeStatistics, SparseEncoder
 from lsr.encoders.loading import SPLADE_TINY, BuiltInModel, load_encoder
+from lsr.encoders.tokens import Tokens
 from lsr.errors import InvalidArgumentError, ModelNotFoundError
+from lsr.vectors import SparseVectors
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def test_what_it_says_of_itself(encoder: SparseEncoder) -> None:
     assert (info.name, info.method, info.kernel, info.licence) == (
         "splade-tiny",
         "splade-max",
-        "torch",
+        f"native-{_native.active_isa()}",
         "Apache-2.0",
     )
     assert (info.document_length, info.query_length, info.vocabulary_size) == (256, 256, 30522)
@@ -139,17 +142,17 @@ def test_memory_limits_the_batch_and_failures_are_counted(
 @pytest.fixture
 def failing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first two batches meet an allocator that has nothing left."""
-    from lsr.encoders import kernels
+    from lsr.encoders.native import NativeKernel
 
-    real, left = kernels.pad, [2]
+    real, left = NativeKernel.__call__, [2]
 
-    def pad(*args: object) -> object:
+    def call(kernel: NativeKernel, tokens: Tokens) -> SparseVectors:
         if left[0]:
             left[0] -= 1
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return real(*args)  # type: ignore[arg-type]
+            raise MemoryError("std::bad_alloc")
+        return real(kernel, tokens)
 
-    monkeypatch.setattr(kernels, "pad", pad)
+    monkeypatch.setattr(NativeKernel, "__call__", call)
 
 
 def test_spans_are_the_tokens_of_the_whole_text(encoder: SparseEncoder) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lsr import _native
 from lsr.encoders.encoder import ComposedEncoder
 from lsr.encoders.loading import load_encoder
 from lsr.encoders.tables import UNSEEN_WEIGHT, idf_table, read_table, write_idf
@@ -45,7 +46,11 @@ def test_queries_are_sets_weighted_by_the_table(
     write_idf(tmp_path / "idf.json", table, documents.vocabulary.terms)
     encoder = load_encoder(tiny_bert, queries=tmp_path / "idf.json")
     info = encoder.describe()
-    assert (info.method, info.query_length, info.kernel) == ("inference-free", 0, "torch")
+    assert (info.method, info.query_length, info.kernel) == (
+        "inference-free",
+        0,
+        f"native-{_native.active_isa()}",
+    )
     the = encoder.vocabulary.id_of("the")
     assert the is not None
     rows = encoder.encode_queries(["the the the", "", "The"])

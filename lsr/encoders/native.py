@@ -1,0 +1,228 @@
+"""The native encoder: BERT-like masked language models, max-pooled, computed by ``lsr._native`` on the CPU.
+
+``fastest_kernel`` takes it where it computes the same vectors, and torch's tiled float32 path elsewhere. Which
+one runs is what ``EncoderInfo.kernel`` says.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lsr import _native
+from lsr.encoders.batching import BatchCost
+from lsr.encoders.kernels import Kernel, TorchKernel
+from lsr.vectors import SparseVectors
+
+if TYPE_CHECKING:
+    from lsr.encoders.backbones import LanguageModel
+    from lsr.encoders.composition import ActivationName, PoolingName
+    from lsr.encoders.tokens import Tokens
+
+logger = logging.getLogger(__name__)
+
+Parameters = dict[str, npt.NDArray[np.float32]]
+
+# The native code packs batches of 1,024 tokens of its own, so a call costs its tokens' ids and its vectors.
+CALL_TOKENS = 65_536
+BYTES_PER_TOKEN = 64
+BYTES_PER_TEXT = 8_192
+
+# The filter is sharper around the mean hidden state, whose larger part any text shows. It decides no result.
+CALIBRATION = (
+    "The committee published its annual report on Tuesday, and shares of the company fell by four percent.",
+    "def parse(path: str) -> dict: return the settings of a file, or raise ValueError if it is empty",
+    "Patients treated with the drug had lower blood pressure after twelve weeks than those given a placebo.",
+    "how long does it take to boil an egg",
+    "Born in Vienna in 1874, she studied physics and mathematics before she turned to the theory of music.",
+    "This charger is lightweight and works with most phones, but the cable is rather short. Would buy again!",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Where a checkpoint of one family keeps what ``lsr._native.Body`` takes; ``{}`` is the layer's number."""
+
+    embeddings: str
+    embedding_norm: str
+    type_rows: str | None
+    layer: str
+    parts: Mapping[str, str]
+    transform: str
+    transform_norm: str
+    gelu_setting: str = "hidden_act"
+
+
+BERT_PARTS = {
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "attention_output": "attention.output.dense",
+    "attention_norm": "attention.output.LayerNorm",
+    "up": "intermediate.dense",
+    "down": "output.dense",
+    "output_norm": "output.LayerNorm",
+}
+BERT = Names(
+    embeddings="bert.embeddings.",
+    embedding_norm="bert.embeddings.LayerNorm",
+    type_rows="bert.embeddings.token_type_embeddings.weight",
+    layer="bert.encoder.layer.{}.",
+    parts=BERT_PARTS,
+    transform="cls.predictions.transform.dense",
+    transform_norm="cls.predictions.transform.LayerNorm",
+)
+ROBERTA = Names(
+    embeddings="roberta.embeddings.",
+    embedding_norm="roberta.embeddings.LayerNorm",
+    type_rows="roberta.embeddings.token_type_embeddings.weight",
+    layer="roberta.encoder.layer.{}.",
+    parts=BERT_PARTS,
+    transform="lm_head.dense",
+    transform_norm="lm_head.layer_norm",
+)
+DISTILBERT = Names(
+    embeddings="distilbert.embeddings.",
+    embedding_norm="distilbert.embeddings.LayerNorm",
+    type_rows=None,
+    layer="distilbert.transformer.layer.{}.",
+    parts={
+        "query": "attention.q_lin",
+        "key": "attention.k_lin",
+        "value": "attention.v_lin",
+        "attention_output": "attention.out_lin",
+        "attention_norm": "sa_layer_norm",
+        "up": "ffn.lin1",
+        "down": "ffn.lin2",
+        "output_norm": "output_layer_norm",
+    },
+    transform="vocab_transform",
+    transform_norm="vocab_layer_norm",
+    gelu_setting="activation",
+)
+FAMILIES = {"bert": BERT, "roberta": ROBERTA, "xlm-roberta": ROBERTA, "distilbert": DISTILBERT}
+
+
+def fastest_kernel(
+    model: LanguageModel, activation: ActivationName, pooling: PoolingName, threads: int | None
+) -> Kernel:
+    """The native kernel where it can compute this composition, else torch's tiled float32."""
+    reason = why_not_native(model, activation, pooling)
+    if reason is None:
+        return NativeKernel(model, activation, threads)
+    logger.info("torch encodes: the native encoder does not compute %s", reason)
+    return TorchKernel(model, activation, pooling, threads)
+
+
+def why_not_native(model: LanguageModel, activation: ActivationName, pooling: PoolingName) -> str | None:
+    """What of this composition ``NativeKernel`` cannot compute; None if it can."""
+    config = model.config
+    if config.model_type not in FAMILIES:
+        return f"the architecture {config.model_type}"
+    names = FAMILIES[config.model_type]
+    unlike = {
+        f"the device {model.device}": model.device.type != "cpu",
+        f"the precision {model.projection.weight.dtype}": model.projection.weight.dtype != torch.float32,
+        f"{pooling} pooling": pooling != "max",
+        f"the activation {activation}": activation not in ("log1p-relu", "log1p-log1p-relu"),
+        "a soft cap on logits": model.projection.cap is not None,
+        f"the inner activation {getattr(config, names.gelu_setting)}": getattr(config, names.gelu_setting)
+        != "gelu",
+        "relative positions": getattr(config, "position_embedding_type", "absolute") != "absolute",
+        "a decoder": bool(getattr(config, "is_decoder", False)),
+        f"attention heads of {config.hidden_size // config.num_attention_heads} values": bool(
+            config.hidden_size // config.num_attention_heads % 16
+        ),
+        f"a feed-forward width of {inner_width(config)}": bool(inner_width(config) % 16),
+    }
+    return next((what for what, found in unlike.items() if found), None)
+
+
+class NativeKernel:
+    """Body and head in native code, without padding. Safe to call from several threads."""
+
+    def __init__(
+        self, model: LanguageModel, activation: ActivationName, threads: int | None, isa: str = ""
+    ) -> None:
+        """threads: None takes torch's number; isa: "scalar", "avx2", "avx512" or "" for the active one."""
+        self._activation = activation
+        self._threads = threads
+        self._vocabulary_size = len(model.terms)
+        words, parameters = read_parameters(model)
+        config = model.config
+        epsilon = float(getattr(config, "layer_norm_eps", 1e-12))
+        self._body = _native.Body(words, parameters, config.num_attention_heads, epsilon, isa)
+        embedding = array(model.projection.weight)
+        bias = model.projection.bias
+        head_bias = array(bias) if bias is not None else np.zeros(len(embedding), np.float32)
+        self._head = _native.Head(embedding, head_bias, self._mean_hidden_state(model), isa)
+        self._encoder = _native.Encoder(self._body, self._head)
+
+    @property
+    def name(self) -> str:
+        return f"native-{self._head.isa}"
+
+    @property
+    def cost(self) -> BatchCost:
+        return BatchCost(BYTES_PER_TOKEN, BYTES_PER_TEXT, best_tokens=CALL_TOKENS)
+
+    def __call__(self, tokens: Tokens) -> SparseVectors:
+        threads = self._threads if self._threads is not None else torch.get_num_threads()
+        indptr, terms, weights = self._encoder.encode(tokens.ids, tokens.offsets, threads)
+        return SparseVectors(indptr, terms, self._activated(weights), self._vocabulary_size)
+
+    def attribute(self, tokens: Tokens) -> tuple[SparseVectors, npt.NDArray[np.int32]]:
+        """The vectors, and for each non-zero the token, counted within its text, that gave it its weight."""
+        indptr, terms, weights, positions = self._encoder.encode_with_positions(tokens.ids, tokens.offsets)
+        vectors = SparseVectors(indptr, terms, self._activated(weights), self._vocabulary_size)
+        return vectors, positions
+
+    def _activated(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return np.log1p(weights) if self._activation == "log1p-log1p-relu" else weights
+
+    def _mean_hidden_state(self, model: LanguageModel) -> npt.NDArray[np.float32]:
+        rows = [each.ids[: model.longest] for each in model.tokenizer.encode_batch(list(CALIBRATION))]
+        offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
+        ids = np.array([token for row in rows for token in row], np.int32)
+        return (
+            self._body.hidden(ids, offsets).mean(axis=0) if len(ids) else np.zeros(self._body.width, np.float32)
+        )
+
+
+def read_parameters(model: LanguageModel) -> tuple[npt.NDArray[np.float32], Parameters]:
+    """The word table, as the model holds it, and everything else by the names ``lsr._native.Body`` knows."""
+    names = FAMILIES[model.config.model_type]
+    state = {name: array(tensor) for name, tensor in model.body.state_dict().items()}
+    positions = state[names.embeddings + "position_embeddings.weight"]
+    if names is ROBERTA:  # numbers start behind the padding id
+        positions = positions[model.config.pad_token_id + 1 :]
+    if names.type_rows is not None:
+        positions = positions + state[names.type_rows][0]
+    parameters = {"positions": np.ascontiguousarray(positions)}
+
+    def copy(to: str, origin: str) -> None:
+        for part in (".weight", ".bias"):
+            parameters[to + part] = state[origin + part]
+
+    copy("embedding_norm", names.embedding_norm)
+    copy("transform", names.transform)
+    copy("transform_norm", names.transform_norm)
+    for layer in range(model.config.num_hidden_layers):
+        for part, origin in names.parts.items():
+            copy(f"layers.{layer}.{part}", names.layer.format(layer) + origin)
+    return state[names.embeddings + "word_embeddings.weight"], parameters
+
+
+def inner_width(config: Any) -> int:
+    return int(getattr(config, "intermediate_size", None) or config.hidden_dim)
+
+
+def array(tensor: torch.Tensor) -> npt.NDArray[np.float32]:
+    """The tensor's own memory, or a C-ordered copy where it is laid out otherwise."""
+    return np.ascontiguousarray(tensor.detach().numpy())
