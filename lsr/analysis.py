@@ -23,11 +23,11 @@ from lsr.errors import InvalidArgumentError
 from lsr.porter import with_lucene_suffix
 from lsr.stopwords import stop_words_of
 from lsr.vectors import TermCounts
+from lsr.vocabulary import GrowingVocabulary, Vocabulary
 
 if TYPE_CHECKING:
     import regex
 
-    from lsr.vocabulary import GrowingVocabulary
 
 VERSION = 1  # of what the settings mean: a change to the steps below is a new version
 LONGEST_TOKEN = 255  # as in Lucene; what is longer is cut there
@@ -124,7 +124,9 @@ class Analyzer:
         """The same terms, each with its place in the text; for highlighting. Slower than ``tokens``."""
         return list(self._steps.spans(text))
 
-    def count(self, texts: Sequence[str], vocabulary: GrowingVocabulary, *, adding: bool) -> TermCounts:
+    def count(
+        self, texts: Sequence[str], vocabulary: Vocabulary | GrowingVocabulary, *, adding: bool
+    ) -> TermCounts:
         """A bag of words for each text.
 
         adding: True gives unseen terms the vocabulary's next ids, by first occurrence; False (for queries)
@@ -274,10 +276,12 @@ def _stop_words(language: str, stop_words: str | Iterable[str]) -> frozenset[str
     return frozenset(stop_words)
 
 
-def _ids_of(bag: Counter[str], vocabulary: GrowingVocabulary, adding: bool) -> list[int]:
+def _ids_of(bag: Counter[str], vocabulary: Vocabulary | GrowingVocabulary, adding: bool) -> list[int]:
     """The id of each of the bag's terms, in its order; -1 for one that is not there and not to be added."""
     terms = list(bag)
     if adding:
+        if not isinstance(vocabulary, GrowingVocabulary):
+            raise InvalidArgumentError("adding: only a GrowingVocabulary takes new terms", field="adding")
         ids: list[int] = vocabulary.ids_adding(terms).tolist()
         return ids
     found = (vocabulary.id_of(term) for term in terms)

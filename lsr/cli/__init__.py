@@ -1,5 +1,13 @@
-"""The command line."""
+"""The command line: thin commands over the Python API. ``main`` is what ``lsr`` runs."""
+
+from __future__ import annotations
+
+import sys
 
 
 def main() -> None:
-    """Run `lsr`."""
+    """Run ``lsr`` with the process's arguments and leave with its exit status."""
+    from lsr.cli.app import app
+    from lsr.cli.errors import run
+
+    sys.exit(run(app))

@@ -1,0 +1,44 @@
+"""All commands under one ``lsr``. Each lives in a module of its own and imports what it needs when it runs."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from lsr.cli.encode import encode
+from lsr.cli.index import index
+from lsr.cli.info import info
+from lsr.cli.search import search
+from lsr.cli.serve import serve
+
+app = typer.Typer(
+    name="lsr",
+    help="Learned sparse retrieval: index documents, search them, serve them, and measure how good it is.",
+    epilog="Start with `lsr index docs.jsonl -o my.index`, then `lsr search my.index 'your question'`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    rich_markup_mode="markdown",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lsr {metadata.version('lsr')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+for command in (index, search, serve, encode, info):
+    app.command()(command)

@@ -1,0 +1,140 @@
+"""``lsr index``: build an index from documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lsr.cli import options
+from lsr.cli.output import human_bytes, human_seconds, notes, print_json, progress, results
+from lsr.cli.sources import open_source
+
+if TYPE_CHECKING:
+    from lsr.cli.sources import OpenSource
+    from lsr.forecast import Forecast
+    from lsr.indexing import IndexSummary
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder to write the index to.", show_default=False)
+]
+
+
+def index(
+    source: options.Source,
+    *,
+    output: Output,
+    model: options.Model = "splade-tiny",
+    fields: options.Fields = None,
+    language: Annotated[str, typer.Option(help="Language of the BM25 field's analyzer.")] = "english",
+    storage: Annotated[
+        options.Storage, typer.Option(help="How learned weights are kept: exactly, or smaller.")
+    ] = options.Storage.FLOAT32,
+    format_: options.Format = None,
+    id_field: options.IdField = None,
+    text_field: options.TextField = None,
+    title_field: options.TitleField = None,
+    metadata_field: options.MetadataField = None,
+    on_error: options.OnErrorOption = options.OnError.STOP,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished build.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the index there; it stays until the new one is done.")
+    ] = False,
+    memory: options.Memory = None,
+    threads: options.Threads = None,
+    as_json: options.Json = False,
+) -> None:
+    """Build an index from documents: read, encode, write, commit.
+
+    SOURCE is a BEIR folder, JSON lines, TSV, CSV, Parquet, a folder of text files (any of them compressed),
+    or `-`.
+
+    Ctrl-C keeps what is done; the same command with `--resume` goes on from there.
+
+    **Examples**
+
+    `lsr index docs.jsonl -o my.index`
+
+    `lsr index scifact/ -o scifact.index --model splade-tiny --storage float16`
+
+    `lsr index shop.csv -o shop.index --id-field sku --text-field name --text-field description`
+
+    `zcat dump.jsonl.gz | lsr index - -o my.index --on-error skip`
+    """
+    from lsr.indexing import DocumentEncoder, available_threads, index_documents, plan_index
+    from lsr.requests import parse_weights
+
+    plan = plan_index(model, parse_weights(fields, "--fields"), language=language, storage=storage.value)
+    limit = options.parse_memory(memory)
+    opened = open_source(
+        source,
+        format_=format_,
+        id_field=id_field,
+        text_field=text_field,
+        title_field=title_field,
+        metadata_field=metadata_field,
+        on_error=on_error,
+    )
+    out = notes()
+    for note in (plan.note, opened.note):
+        if note:
+            out.print(f"note: {note}")
+    encoder = DocumentEncoder(plan, threads=threads, memory=limit)
+    try:
+        with progress("indexing", opened.expected) as advance:
+            summary = index_documents(
+                opened.documents,
+                output,
+                encoder,
+                report=opened.report,
+                source=opened.fingerprint,
+                resume=resume,
+                overwrite=overwrite,
+                memory=limit,
+                threads=threads or available_threads(),
+                expected=opened.expected,
+                on_forecast=lambda forecast: out.print(_preflight(forecast)),
+                progress=advance,
+            )
+    except KeyboardInterrupt:
+        out.print(_interrupted(output, opened))
+        raise
+    if as_json:
+        print_json(summary)
+    else:
+        _report(summary, opened)
+
+
+def _preflight(forecast: Forecast) -> str:
+    """One line before the long part: documents, model, time, memory, size."""
+    speed = f"{forecast.documents_per_second:,.0f} documents/s"
+    if forecast.documents is None or forecast.seconds is None or forecast.index_bytes is None:
+        return f"{forecast.model}, {speed}; memory up to {human_bytes(forecast.memory_bytes)}"
+    return (
+        f"about {forecast.documents:,} documents with {forecast.model}: {human_seconds(forecast.seconds)}"
+        f" ({speed}), memory up to {human_bytes(forecast.memory_bytes)},"
+        f" index about {human_bytes(forecast.index_bytes)}"
+    )
+
+
+def _interrupted(output: Path, opened: OpenSource) -> str:
+    if opened.fingerprint is None:
+        return "interrupted. Standard input cannot be read again, so nothing was kept."
+    return f"interrupted. What is done is kept in {output}; the same command with --resume goes on from there."
+
+
+def _report(summary: IndexSummary, opened: OpenSource) -> None:
+    fields = " + ".join(f"{name} × {weight:g}" for name, weight in summary.fields.items())
+    out = results()
+    out.print(
+        f"{summary.documents:,} documents in {summary.path} ({human_bytes(summary.size_bytes)}),"
+        f" generation {summary.generation}, {human_seconds(summary.seconds)}"
+    )
+    out.print(f"searches sum {fields}")
+    if summary.truncated:
+        out.print(f"{summary.truncated:,} texts were longer than the model reads and were cut")
+    if summary.skipped:
+        first = opened.report.first_errors[0]
+        out.print(f"{summary.skipped:,} records were skipped; the first because {first}")
+    notes().print(f"next: lsr search {summary.path} 'your question'", style="dim")

@@ -1,0 +1,59 @@
+"""From the flags that describe a source to its documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lsr.cli import options
+
+if TYPE_CHECKING:
+    from lsr.data.documents import Document
+    from lsr.data.report import ReadReport
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSource:
+    """A source about to be read.
+
+    expected:    documents in it, as far as one can tell before
+    fingerprint: what identifies it for a resumed build; None if it cannot be read again
+    note:        what the user should know beforehand; may be empty
+    """
+
+    documents: Iterator[Document]
+    report: ReadReport
+    expected: int | None
+    fingerprint: Mapping[str, object] | None
+    note: str
+
+
+def open_source(
+    source: str,
+    *,
+    format_: str | None,
+    id_field: str | None,
+    text_field: list[str] | None,
+    title_field: str | None,
+    metadata_field: list[str] | None,
+    on_error: options.OnError,
+) -> OpenSource:
+    """Raises SourceNotFoundError at once for what is not there."""
+    from lsr.data.fields import FieldMapping
+    from lsr.data.readers import read_documents
+    from lsr.data.report import ReadReport
+    from lsr.indexing import source_fingerprint
+
+    mapping = FieldMapping(
+        id=id_field,
+        text=tuple(text_field or ()),
+        title=title_field,
+        metadata=None if metadata_field is None else tuple(metadata_field),
+    )
+    report = ReadReport()
+    documents = read_documents(source, format=format_, mapping=mapping, on_error=on_error.value, report=report)
+    settings = {"format": format_, "mapping": repr(mapping), "on_error": on_error.value}
+    fingerprint = source_fingerprint(source, settings)
+    note = "standard input cannot be read again, so this build cannot be resumed" if fingerprint is None else ""
+    return OpenSource(documents, report, None, fingerprint, note)

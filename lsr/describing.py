@@ -1,0 +1,76 @@
+"""The facts of an index, as ``lsr info`` prints and ``GET /v1/index`` answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lsr.indexer.collection import Collection
+    from lsr.indexer.fields import FieldInfo
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDescription:
+    """A field: what made its vectors, and what they are like."""
+
+    name: str
+    kind: str
+    weight: float
+    storage: str
+    encoder: Mapping[str, object]
+    vocabulary_fingerprint: str
+    terms: int
+    non_zeros: int
+    non_zeros_per_document: float
+    k1: float | None
+    b: float | None
+    average_length: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDescription:
+    """One committed state of an index. deleted: documents whose space a merge would give back."""
+
+    generation: int
+    format: int
+    created: str
+    package: str
+    documents: int
+    deleted: int
+    segments: int
+    size_bytes: int
+    fields: Sequence[FieldDescription]
+
+
+def describe(collection: Collection) -> IndexDescription:
+    manifest = collection.manifest
+    return IndexDescription(
+        generation=collection.generation,
+        format=manifest.format,
+        created=manifest.created,
+        package=manifest.package,
+        documents=collection.n_documents,
+        deleted=collection.n_deleted,
+        segments=collection.n_segments,
+        size_bytes=collection.size_bytes,
+        fields=[_described(info) for info in collection.fields],
+    )
+
+
+def _described(info: FieldInfo) -> FieldDescription:
+    return FieldDescription(
+        name=info.name,
+        kind=info.kind,
+        weight=info.weight,
+        storage=info.storage,
+        encoder=info.encoder,
+        vocabulary_fingerprint=info.vocabulary_fingerprint,
+        terms=info.n_terms,
+        non_zeros=info.nnz,
+        non_zeros_per_document=round(info.nnz_per_document, 3),
+        k1=info.k1,
+        b=info.b,
+        average_length=info.average_length,
+    )

@@ -1,0 +1,116 @@
+"""Why a hit scored what it did, term by term, and where the query's words stand in its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lsr.fields import FieldEncoder
+from lsr.requests import Kind, QueryTerm, Span, TermContribution
+from lsr.vectors import Float32Array, UInt32Array
+from lsr.vocabulary import Vocabulary
+
+Row = tuple[UInt32Array, Float32Array]
+"""Term ids, ascending, and their weights."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryView:
+    """One field's part of a query, as it is scored.
+
+    row:      weights with the field's weight in the sum and, in a counted field, the idf
+    literals: terms of the query's text; None if the query came as weighted terms
+    encoder:  None where none was opened; then every term of a document counts as literal
+    """
+
+    field: str
+    row: Row
+    vocabulary: Vocabulary
+    literals: frozenset[int] | None
+    encoder: FieldEncoder | None
+
+    def kind(self, term: int) -> Kind | None:
+        return None if self.literals is None else _kind(term, self.literals)
+
+    @property
+    def marked(self) -> frozenset[int]:
+        """Terms whose words are highlighted: those of the query's own text that it was scored with."""
+        terms = frozenset(self.row[0].tolist())
+        return terms if self.literals is None else terms & self.literals
+
+
+def terms_of(encoder: FieldEncoder, text: str) -> frozenset[int]:
+    """The field's terms that stand in a text."""
+    return frozenset(place.term for place in encoder.places(text))
+
+
+def query_terms(views: Sequence[QueryView]) -> list[QueryTerm]:
+    """What the query was scored with, heaviest first."""
+    terms = [
+        QueryTerm(view.field, view.vocabulary[term], weight, view.kind(term))
+        for view in views
+        for term, weight in zip(view.row[0].tolist(), view.row[1].tolist(), strict=True)
+    ]
+    return sorted(terms, key=lambda each: -each.weight)
+
+
+def score_in_field(view: QueryView, document: Row) -> float:
+    """The field's share of a document's score: float64 products, summed in term order."""
+    _, here, there = np.intersect1d(view.row[0], document[0], assume_unique=True, return_indices=True)
+    return float(np.dot(view.row[1][here].astype(np.float64), document[1][there].astype(np.float64)))
+
+
+def explain(views: Sequence[QueryView], document: Mapping[str, Row], text: str) -> list[TermContribution]:
+    """Every term that counted, largest contribution first.
+
+    document: the hit's vector by field; text: what its encoders saw
+    """
+    found = [each for view in views for each in _contributions(view, document[view.field], text)]
+    return sorted(found, key=lambda each: -each.contribution)
+
+
+def highlight(views: Sequence[QueryView], text: str) -> list[Span]:
+    """Where the query's own terms stand in ``text``, in order and without overlaps.
+
+    Pieces of one word that touch are one span.
+    """
+    places = sorted(
+        (place.start, place.end)
+        for view in views
+        if view.encoder is not None
+        for place in view.encoder.places(text)
+        if place.term in view.marked
+    )
+    joined: list[tuple[int, int]] = []
+    for start, end in places:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return [Span(start, end) for start, end in joined]
+
+
+def _contributions(view: QueryView, document: Row, text: str) -> list[TermContribution]:
+    common, here, there = np.intersect1d(view.row[0], document[0], assume_unique=True, return_indices=True)
+    if not len(common):
+        return []
+    literals = frozenset(common.tolist()) if view.encoder is None else terms_of(view.encoder, text)
+    products = zip(common.tolist(), view.row[1][here].tolist(), document[1][there].tolist(), strict=True)
+    return [
+        TermContribution(
+            field=view.field,
+            term=view.vocabulary[term],
+            query_weight=query_weight,
+            document_weight=document_weight,
+            contribution=query_weight * document_weight,
+            query_kind=view.kind(term),
+            document_kind=_kind(term, literals),
+        )
+        for term, query_weight, document_weight in products
+    ]
+
+
+def _kind(term: int, literals: frozenset[int]) -> Kind:
+    return "literal" if term in literals else "expansion"

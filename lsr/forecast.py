@@ -1,0 +1,108 @@
+"""What a build will take, said early: measured on its first batches, for as many documents as are expected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lsr.vectors import SparseVectors, TermCounts
+
+if TYPE_CHECKING:
+    from lsr.data.documents import Document
+    from lsr.indexer.fields import WeightStorage
+    from lsr.indexing import IndexPlan
+
+# Bytes a non-zero takes on disk, forward index and lists together (measured on the sample; docs/index.md).
+ENCODED_BYTES: Mapping[str, float] = {"float32": 11.0, "float16": 9.0, "uint8": 8.0}
+COUNTED_BYTES = 15.0
+DOCUMENT_BYTES = 130.0  # of a document besides its texts: its row, number and id
+WARM_UP = 1  # batches that are too slow to count: threads start, memory is touched for the first time
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """documents, seconds and index_bytes are None where nobody knows how many documents there are.
+
+    memory_bytes: resident memory at its peak, the model and the mapped files included
+    """
+
+    model: str
+    documents: int | None
+    documents_per_second: float
+    seconds: float | None
+    memory_bytes: int
+    index_bytes: int | None
+
+
+class Meter:
+    """Measures the first batches of a build and reports once what the whole will take."""
+
+    def __init__(
+        self, plan: IndexPlan, expected: int | None, memory: int, report: Callable[[Forecast], None]
+    ) -> None:
+        """expected: documents of the whole source; memory: what the writer may hold."""
+        self._plan = plan
+        self._expected = expected
+        self._memory = memory
+        self._report: Callable[[Forecast], None] | None = report
+        self._batches: list[_Batch] = []
+
+    def add(
+        self, documents: Sequence[Document], rows: Mapping[str, SparseVectors | TermCounts], seconds: float
+    ) -> None:
+        """A batch is done, from its texts to the writer."""
+        if self._report is None:
+            return
+        n_bytes = _document_bytes(documents) + _rows_bytes(rows, self._plan.storage)
+        self._batches.append(_Batch(len(documents), n_bytes, seconds))
+        if len(self._batches) > WARM_UP:
+            self.close()
+
+    def close(self) -> None:
+        """Report now, if there is anything and it was not done before."""
+        if self._report is not None and self._batches:
+            self._report(self._forecast())
+            self._report = None
+
+    def _forecast(self) -> Forecast:
+        timed = self._batches[WARM_UP:] or self._batches
+        rate = sum(batch.documents for batch in timed) / max(1e-9, sum(batch.seconds for batch in timed))
+        size = sum(batch.bytes for batch in self._batches) / sum(batch.documents for batch in self._batches)
+        known = self._expected
+        index_bytes = None if known is None else int(size * known)
+        return Forecast(
+            model=self._plan.model,
+            documents=known,
+            documents_per_second=rate,
+            seconds=None if known is None else known / rate,
+            memory_bytes=_resident_bytes() + min(self._memory, index_bytes or self._memory),
+            index_bytes=index_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    documents: int
+    bytes: float
+    seconds: float
+
+
+def _document_bytes(documents: Sequence[Document]) -> float:
+    texts = "".join(f"{each.id}{each.title}{each.text}{json.dumps(dict(each.metadata))}" for each in documents)
+    return len(texts.encode("utf-8", "replace")) + DOCUMENT_BYTES * len(documents)
+
+
+def _rows_bytes(rows: Mapping[str, SparseVectors | TermCounts], storage: WeightStorage) -> float:
+    return sum(
+        each.nnz * (ENCODED_BYTES[storage] if isinstance(each, SparseVectors) else COUNTED_BYTES)
+        for each in rows.values()
+    )
+
+
+def _resident_bytes() -> int:
+    """The most this process has held so far, which an encoder's first full batch decides."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

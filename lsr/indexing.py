@@ -1,0 +1,265 @@
+"""From documents to a committed index: read → encode and count → write → commit.
+
+``plan_index`` decides what the index will hold; ``index_documents`` builds it and says, once it has measured
+its first batches, what the whole will take.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice, repeat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsr.errors import InvalidArgumentError
+from lsr.forecast import Forecast, Meter
+from lsr.requests import check_field_weights
+
+if TYPE_CHECKING:
+    from lsr.analysis import Analyzer
+    from lsr.data.documents import Document
+    from lsr.data.report import ReadReport
+    from lsr.encoders.base import SparseEncoder
+    from lsr.fields import QueryVectors
+    from lsr.indexer.collection import Collection
+    from lsr.indexer.fields import FieldSpec, WeightStorage
+    from lsr.indexer.writer import CollectionWriter
+    from lsr.pipeline import Pipeline
+
+LEARNED, COUNTED = "learned", "bm25"
+COUNTED_ONLY = "bm25"
+"""The name that stands for no model: an index of term counts alone."""
+
+RECORDED_SUMS: Mapping[str, Mapping[str, float]] = {"splade-tiny": {LEARNED: 1.0, COUNTED: 1.0}}
+"""Models whose sum with BM25 was measured to be better than either, and with which weights."""
+
+# Documents encoded and added together. Small ones first, to warm up and to measure what the forecast says; then
+# a few seconds of work each, so that progress moves.
+FIRST_BATCHES = (32, 256)
+BATCH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPlan:
+    """What an index will hold.
+
+    weights: by field, as recorded in the index for searches that name none
+    note:    why these fields, where the user may have expected others; empty if there is nothing to say
+    """
+
+    model: str
+    weights: Mapping[str, float]
+    language: str = "english"
+    storage: WeightStorage = "float32"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSummary:
+    """What was built."""
+
+    path: str
+    generation: int
+    documents: int
+    skipped: int
+    truncated: int
+    seconds: float
+    size_bytes: int
+    fields: Mapping[str, float]
+
+
+def plan_index(
+    model: str,
+    weights: Mapping[str, float] | None = None,
+    *,
+    language: str = "english",
+    storage: WeightStorage = "float32",
+) -> IndexPlan:
+    """Which fields an index of ``model`` has. Weights that are not given are those measured for the model.
+
+    Raises InvalidArgumentError for a field that such an index cannot have.
+    """
+    check_field_weights(weights)
+    possible = (COUNTED,) if model == COUNTED_ONLY else (LEARNED, COUNTED)
+    for name in weights or {}:
+        if name not in possible:
+            raise InvalidArgumentError(
+                f"fields: an index of {model} can have {' and '.join(possible)}, not {name!r}", field="fields"
+            )
+    if weights is not None:
+        return IndexPlan(model, weights, language, storage)
+    if model == COUNTED_ONLY:
+        return IndexPlan(model, {COUNTED: 1.0}, language, storage)
+    if model in RECORDED_SUMS:
+        return IndexPlan(model, RECORDED_SUMS[model], language, storage)
+    note = f"no measured weights for a sum of {model} with BM25, so the index has its field alone"
+    return IndexPlan(model, {LEARNED: 1.0}, language, storage, note)
+
+
+class DocumentEncoder:
+    """Documents to the rows of an index's fields, by its plan."""
+
+    def __init__(
+        self,
+        plan: IndexPlan,
+        *,
+        encoder: SparseEncoder | None = None,
+        threads: int | None = None,
+        memory: int | None = None,
+    ) -> None:
+        """encoder: use this one; otherwise the plan's model is loaded, if it has one."""
+        from lsr.analysis import Analyzer
+
+        self.plan = plan
+        self.encoder = encoder
+        if encoder is None and LEARNED in plan.weights:
+            from lsr.encoders.loading import load_encoder
+
+            self.encoder = load_encoder(plan.model, threads=threads, memory=memory)
+        self.analyzer: Analyzer | None = Analyzer(plan.language) if COUNTED in plan.weights else None
+
+    def field_specs(self) -> list[FieldSpec]:
+        from lsr.indexer.fields import FieldSpec
+
+        specs = []
+        for name, weight in self.plan.weights.items():
+            if name == COUNTED and self.analyzer is not None:
+                specs.append(FieldSpec(name, "counted", encoder=self.analyzer.settings, weight=weight))
+            elif self.encoder is not None:
+                specs.append(
+                    FieldSpec(
+                        name,
+                        "encoded",
+                        vocabulary=self.encoder.vocabulary,
+                        encoder=self.encoder.describe().to_json(),
+                        weight=weight,
+                        storage=self.plan.storage,
+                    )
+                )
+        return specs
+
+    def rows(self, documents: Sequence[Document], writer: CollectionWriter) -> dict[str, QueryVectors]:
+        """One row a document in every field; new counted terms go into the writer's vocabulary."""
+        texts = [document.encoder_text() for document in documents]
+        rows: dict[str, QueryVectors] = {}
+        if self.encoder is not None:
+            rows[LEARNED] = self.encoder.encode_documents(texts)
+        if self.analyzer is not None:
+            rows[COUNTED] = self.analyzer.count(texts, writer.vocabulary(COUNTED), adding=True)
+        return rows
+
+    def pipeline(self, collection: Collection) -> Pipeline:
+        """Searches what this built, with the encoder at hand instead of a second copy."""
+        from lsr.fields import open_fields
+        from lsr.pipeline import Pipeline
+
+        return Pipeline(collection, open_fields(collection, list(self.plan.weights), encoder=self.encoder))
+
+    @property
+    def truncated(self) -> int:
+        return self.encoder.statistics.truncated if self.encoder is not None else 0
+
+
+def index_documents(
+    documents: Iterable[Document],
+    out: Path,
+    encoder: DocumentEncoder,
+    *,
+    report: ReadReport | None = None,
+    source: Mapping[str, object] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    memory: int | None = None,
+    threads: int = 1,
+    expected: int | None = None,
+    on_forecast: Callable[[Forecast], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> IndexSummary:
+    """Build an index at ``out`` and commit it; until then nothing of an earlier index there changes.
+
+    documents: in the source's order; with ``resume`` from its beginning again, what is done is passed over
+    report:    of the reader of ``documents``, for records that it skips
+    source:    what identifies the input, so that the build can be resumed; None if it cannot be read again
+    expected:  documents in the source, if that is known or can be guessed; for the forecast
+    on_forecast: called once, after the first batches or at the end of a short source
+    progress:  called with the number of documents done since the last call
+    Raises IndexExistsError, UnfinishedBuildError, and whatever reading the documents raises.
+    """
+    from lsr.data.report import ReadReport
+    from lsr.indexer.collection import Collection
+    from lsr.indexer.writer import DEFAULT_MEMORY, CollectionWriter
+
+    started = time.perf_counter()
+    counts = report if report is not None else ReadReport()
+    counted = documents if report is not None else _counting(documents, counts)
+    with CollectionWriter.create(
+        out,
+        encoder.field_specs(),
+        source=source,
+        resume=resume,
+        overwrite=overwrite,
+        memory=memory or DEFAULT_MEMORY,
+        threads=threads,
+    ) as writer:
+        progress(writer.records_done)
+        meter = Meter(encoder.plan, expected, memory or DEFAULT_MEMORY, on_forecast)
+        for batch in _batches(counted, counts, writer.records_done):
+            began = time.perf_counter()
+            rows = encoder.rows(batch, writer)
+            writer.add(batch, rows, records_done=counts.read + counts.skipped)
+            meter.add(batch, rows, time.perf_counter() - began)
+            progress(len(batch))
+        meter.close()
+        generation = writer.commit()
+    collection = Collection.open(out)
+    return IndexSummary(
+        path=str(out),
+        generation=generation,
+        documents=collection.n_documents,
+        skipped=counts.skipped,
+        truncated=encoder.truncated,
+        seconds=round(time.perf_counter() - started, 3),
+        size_bytes=collection.size_bytes,
+        fields=dict(encoder.plan.weights),
+    )
+
+
+def source_fingerprint(source: Path | str, settings: Mapping[str, object]) -> dict[str, object] | None:
+    """What identifies an input: its files by path, size and time, and how they are read.
+
+    None for standard input, which cannot be read a second time.
+    """
+    from lsr.data.streams import STANDARD_INPUT
+
+    if str(source) == STANDARD_INPUT:
+        return None
+    root = Path(source)
+    paths = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
+    files = [[str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+    return {"files": files, **settings}
+
+
+def available_threads() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _batches(documents: Iterable[Document], counts: ReadReport, records_done: int) -> Iterator[list[Document]]:
+    """Documents by the batch, after the first ``records_done`` records of their source."""
+    stream = iter(documents)
+    while counts.read + counts.skipped < records_done and next(stream, None) is not None:
+        pass
+    for size in chain(FIRST_BATCHES, repeat(BATCH)):
+        batch = list(islice(stream, size))
+        if not batch:
+            return
+        yield batch
+
+
+def _counting(documents: Iterable[Document], counts: ReadReport) -> Iterator[Document]:
+    for document in documents:
+        counts.read += 1
+        yield document

@@ -1,0 +1,300 @@
+"""From a query to hits: encode → retrieve → fetch → explain.
+
+Each stage is a plain function that could run alone; ``Pipeline`` strings them together over one committed state
+of an index and the encoders of its fields, and times them. The command line, the server and the evaluation call
+this and nothing else, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lsr.errors import InvalidArgumentError
+from lsr.explaining import QueryView, explain, highlight, query_terms, score_in_field, terms_of
+from lsr.fields import FieldEncoder, QueryVectors, open_fields
+from lsr.requests import (
+    FieldUse,
+    Hit,
+    HitDocument,
+    IndexUse,
+    Matched,
+    SearchAnswer,
+    SearchRequest,
+    Span,
+    TermWeights,
+    check_field_weights,
+)
+from lsr.timing import Stopwatch
+from lsr.vectors import SparseVectors, TermCounts
+
+if TYPE_CHECKING:
+    from lsr.indexer.arrays import Load
+    from lsr.indexer.collection import Collection, Hits
+    from lsr.indexer.documents import StoredDocument
+    from lsr.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedQuery:
+    """A query as vectors, one row in each field. ``encode_ms`` is what making them took."""
+
+    vectors: Mapping[str, QueryVectors]
+    encode_ms: float = 0.0
+
+
+class Pipeline:
+    """Searches one generation of an index. Immutable, safe for threads; ``at`` moves to a newer generation."""
+
+    def __init__(self, collection: Collection, encoders: Mapping[str, FieldEncoder]) -> None:
+        """encoders: by field; a field without one can be searched with weighted terms only."""
+        self.collection = collection
+        self.encoders = encoders
+
+    @classmethod
+    def open(
+        cls,
+        index: Path,
+        *,
+        model: str | None = None,
+        fields: Sequence[str] | None = None,
+        threads: int | None = None,
+        load: Load = "map",
+    ) -> Pipeline:
+        """Open an index and the encoders of ``fields`` (None: all that have a weight).
+
+        model:   use this model instead of the one the index names; it must make the same vectors
+        threads: of the model; None leaves the process's setting
+        Raises ModelMismatchError if the model at hand is not the one the index was built with.
+        """
+        from lsr.indexer.collection import Collection
+
+        collection = Collection.open(index, load=load)
+        for name in fields or ():
+            _check_field(name, [info.name for info in collection.fields], "fields")
+        chosen = fields if fields is not None else list(default_weights(collection))
+        return cls(collection, open_fields(collection, chosen, model=model, threads=threads))
+
+    def at(self, collection: Collection) -> Pipeline:
+        """The same encoders over another generation of the same index."""
+        return Pipeline(collection, {name: each.at(collection) for name, each in self.encoders.items()})
+
+    def search(self, request: SearchRequest) -> SearchAnswer:
+        """Encode if the request is a text, then answer."""
+        return self.answer(request, self.encoded(request))
+
+    def encoded(self, request: SearchRequest) -> EncodedQuery:
+        """The request's query as vectors: its own, or those of its text."""
+        fields = list(self.weights(request))
+        if request.vectors is not None:
+            return own_vectors(self.collection, request.vectors)
+        return self.encode([request.text or ""], fields)[0]
+
+    def search_many(
+        self, texts: Sequence[str], k: int, *, fields: Mapping[str, float] | None = None, threads: int = 1
+    ) -> list[Hits]:
+        """The best k of each text as document numbers and scores, without fetching anything."""
+        weights = self._checked_weights(fields)
+        vectors = encode(self.encoders, texts, list(weights))
+        return retrieve(self.collection, vectors, k, weights, threads=threads)
+
+    def weights(self, request: SearchRequest) -> Mapping[str, float]:
+        """What each field weighs in the sum for this request."""
+        if request.vectors is None:
+            return self._checked_weights(request.fields)
+        known = {info.name: info.weight or 1.0 for info in self.collection.fields}
+        for name in request.vectors:
+            _check_field(name, known, "vector")
+        for name in request.fields or {}:
+            _check_field(name, request.vectors, "fields")
+        return {name: (request.fields or {}).get(name, known[name]) for name in request.vectors}
+
+    def encode(self, texts: Sequence[str], fields: Sequence[str]) -> list[EncodedQuery]:
+        """Queries as vectors of ``fields``; texts that come together are encoded together."""
+        watch = Stopwatch()
+        vectors = encode(self.encoders, texts, fields)
+        took = watch.took_ms()["total"]
+        return [
+            EncodedQuery({name: each.rows(at, at + 1) for name, each in vectors.items()}, took)
+            for at in range(len(texts))
+        ]
+
+    def answer(self, request: SearchRequest, query: EncodedQuery) -> SearchAnswer:
+        """Retrieve, fetch and explain."""
+        weights = self.weights(request)
+        watch = Stopwatch()
+        with watch.stage("retrieve"):
+            wanted = self.collection.n_documents if request.count else request.offset + request.k
+            found = retrieve(self.collection, query.vectors, wanted, weights)[0]
+            page = slice(request.offset, request.offset + request.k)
+            numbers, scores = found.numbers[page], found.scores[page]
+        with watch.stage("fetch"):
+            documents = self.collection.documents(numbers)
+        with watch.stage("explain"):
+            views = query_views(self.collection, self.encoders, request.text, query.vectors, weights)
+            hits = [
+                _hit(self.collection, request, views, rank=rank, score=float(score), document=document)
+                for rank, (document, score) in enumerate(
+                    zip(documents, scores, strict=True), start=request.offset + 1
+                )
+            ]
+        matched = len(found.numbers)
+        return SearchAnswer(
+            hits=hits,
+            matched=Matched(matched, "eq" if request.count or matched < wanted else "gte"),
+            took_ms={"encode": query.encode_ms, **watch.took_ms(query.encode_ms)},
+            index=IndexUse(self.collection.generation, field_uses(self.collection, weights)),
+            query_terms=query_terms(views) if request.explain else None,
+            warnings=tuple(_warnings(query, self.collection.n_documents)),
+        )
+
+    def _checked_weights(self, fields: Mapping[str, float] | None) -> Mapping[str, float]:
+        if fields is None:
+            return default_weights(self.collection)
+        check_field_weights(fields)
+        known = [info.name for info in self.collection.fields]
+        for name in fields:
+            _check_field(name, known, "fields")
+        return fields
+
+
+def default_weights(collection: Collection) -> dict[str, float]:
+    """The weights recorded in the index; a field of weight 0 takes part only when it is named."""
+    return {info.name: info.weight for info in collection.fields if info.weight > 0}
+
+
+def encode(
+    encoders: Mapping[str, FieldEncoder], texts: Sequence[str], fields: Sequence[str]
+) -> dict[str, QueryVectors]:
+    """Query vectors by field, one row a text."""
+    missing = [name for name in fields if name not in encoders]
+    if missing:
+        raise InvalidArgumentError(
+            f"fields.{missing[0]}: no encoder was opened for this field; search it with weighted terms",
+            field=f"fields.{missing[0]}",
+        )
+    return {name: encoders[name].encode_queries(texts) for name in fields}
+
+
+def own_vectors(collection: Collection, vectors: Mapping[str, TermWeights]) -> EncodedQuery:
+    """The caller's weighted terms as a query. Raises InvalidArgumentError for a term the vocabulary lacks."""
+    rows = {}
+    for name, weights in vectors.items():
+        row = _row_of(name, weights, collection.vocabulary(name))
+        rows[name] = row if collection.field(name).kind == "encoded" else _counts_of(name, row)
+    return EncodedQuery(rows)
+
+
+def retrieve(
+    collection: Collection,
+    vectors: Mapping[str, QueryVectors],
+    k: int,
+    weights: Mapping[str, float],
+    *,
+    threads: int = 1,
+) -> list[Hits]:
+    """The best k documents of each row by the weighted sum of the fields, exactly, in one pass."""
+    least = max(1, min(k, collection.n_documents))
+    return collection.search(vectors, least, weights=weights, threads=threads)
+
+
+def field_uses(collection: Collection, weights: Mapping[str, float]) -> list[FieldUse]:
+    """What was summed, for the answer."""
+    named = {info.name: str(info.encoder.get("name", info.name)) for info in collection.fields}
+    return [FieldUse(name, named[name], weight) for name, weight in weights.items()]
+
+
+def query_views(
+    collection: Collection,
+    encoders: Mapping[str, FieldEncoder],
+    text: str | None,
+    vectors: Mapping[str, QueryVectors],
+    weights: Mapping[str, float],
+) -> list[QueryView]:
+    """A query's fields as the scorer weighs them, with what an explanation needs."""
+    fields, terms, values = collection.prepare(vectors, weights=weights).row(0)
+    return [
+        QueryView(
+            field=info.name,
+            row=(terms[fields == at], values[fields == at]),
+            vocabulary=collection.vocabulary(info.name),
+            literals=None if text is None else terms_of(encoders[info.name], text),
+            encoder=encoders.get(info.name),
+        )
+        for at, info in enumerate(collection.fields)
+        if info.name in vectors
+    ]
+
+
+def _hit(
+    collection: Collection,
+    request: SearchRequest,
+    views: Sequence[QueryView],
+    *,
+    rank: int,
+    score: float,
+    document: StoredDocument,
+) -> Hit:
+    rows = {view.field: collection.vector(document.number, view.field) for view in views}
+    text = f"{document.title} {document.text}".strip()
+    return Hit(
+        rank=rank,
+        id=document.id,
+        score=score,
+        scores={view.field: score_in_field(view, rows[view.field]) for view in views},
+        document=HitDocument(**{part: getattr(document, part) for part in request.documents}),
+        explanation=explain(views, rows, text) if request.explain else None,
+        highlights=_highlights(views, document) if request.highlight else None,
+    )
+
+
+def _highlights(views: Sequence[QueryView], document: StoredDocument) -> dict[str, list[Span]]:
+    return {"title": highlight(views, document.title), "text": highlight(views, document.text)}
+
+
+def _row_of(field: str, weights: TermWeights, vocabulary: Vocabulary) -> SparseVectors:
+    """Weighted terms as one row. Ids are checked against the vocabulary like terms are."""
+    ids: dict[int, float] = {}
+    for term, weight in weights.items():
+        term_id = term if isinstance(term, int) else vocabulary.id_of(term)
+        if term_id is None or not 0 <= term_id < len(vocabulary):
+            raise InvalidArgumentError(
+                f"vector.{field}: the field's vocabulary of {len(vocabulary):,} terms has no term {term!r}",
+                field=f"vector.{field}",
+            )
+        ids[term_id] = weight
+    return SparseVectors.from_id_dicts([ids], len(vocabulary))
+
+
+def _counts_of(field: str, row: SparseVectors) -> TermCounts:
+    """A counted field takes occurrences: the index multiplies them by the idf, as for a text."""
+    counts = row.weights.astype(np.uint32)
+    if not np.array_equal(counts, row.weights):
+        raise InvalidArgumentError(
+            f"vector.{field}: this field counts terms; give whole numbers, its idf is applied by the index",
+            field=f"vector.{field}",
+        )
+    return TermCounts(row.indptr, row.terms, counts, np.array([counts.sum()], np.uint32))
+
+
+def _warnings(query: EncodedQuery, n_documents: int) -> list[str]:
+    if n_documents == 0:
+        return ["the index holds no documents"]
+    if all(each.nnz == 0 for each in query.vectors.values()):
+        return ["no term of the query is known to the index, so nothing can match"]
+    return []
+
+
+def _check_field(name: str, known: Iterable[str], where: str) -> None:
+    names = list(known)
+    if name in names:
+        return
+    nearest = difflib.get_close_matches(name, names, n=1)
+    advice = f"did you mean {nearest[0]!r}?" if nearest else f"choose from {', '.join(names)}"
+    place = f"{where}.{name}"
+    raise InvalidArgumentError(f"{place}: there is no such field; {advice}", field=place)

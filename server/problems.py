@@ -1,0 +1,140 @@
+"""Errors as ``application/problem+json`` (RFC 9457): what, where, what to do, and a code that never changes."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from lsr.errors import InputError, InvalidArgumentError, LsrError, OverloadedError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+logger = logging.getLogger(__name__)
+
+CODES = {404: "not-found", 405: "method-not-allowed", 413: "request-too-large"}
+RETRY_AFTER_S = 1
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """One problem document. ``type`` is a reference that docs/rest.md explains."""
+    body: dict[str, object] = {
+        "type": f"urn:lsr:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    if errors:
+        body["errors"] = list(errors)
+    return Response(
+        json.dumps(body, ensure_ascii=False),
+        status,
+        headers=dict(headers or {}),
+        media_type="application/problem+json",
+    )
+
+
+def install(app: FastAPI, *, models: Mapping[tuple[str, str], type[BaseModel]]) -> None:
+    """Register the handlers. ``models`` names each route's body or query model, for suggestions."""
+
+    @app.exception_handler(LsrError)
+    async def ours(_: Request, error: LsrError) -> Response:
+        return of(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return _of_validation(error, models.get((request.method, request.scope["path"])))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        code = CODES.get(error.status_code, "http-error")
+        return problem(error.status_code, code, _http_detail(request, error), headers=error.headers)
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> Response:
+        logger.error("fault in %s %s", request.method, request.scope["path"], exc_info=error)
+        return problem(
+            500, "internal-error", "This is a mistake in lsr, not in your request; the log has the cause."
+        )
+
+
+def of(error: LsrError) -> Response:
+    """The problem document of one of our own errors."""
+    field = error.field if isinstance(error, InvalidArgumentError | InputError) else None
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, OverloadedError) else None
+    errors = [{"field": field, "code": error.code, "detail": error.message}] if field else []
+    return problem(error.http_status, error.code, error.message, errors=errors, headers=headers)
+
+
+def _http_detail(request: Request, error: HTTPException) -> str:
+    if error.status_code == 404:
+        return f"There is nothing at {request.scope['path']}; /openapi.json lists the routes."
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("allow", "another method")
+        return f"{request.method} is not possible at {request.scope['path']}; use {allowed}."
+    return str(error.detail)
+
+
+def _of_validation(error: RequestValidationError, model: type[BaseModel] | None) -> Response:
+    found = [_field_error(each, model) for each in error.errors()]
+    status, code = _status_of(found)
+    detail = "; ".join(each["detail"] for each in found)
+    return problem(status, code, detail, errors=[] if status == 400 else found)
+
+
+def _status_of(found: Sequence[Mapping[str, str]]) -> tuple[int, str]:
+    codes = {each["code"] for each in found}
+    if codes == {"invalid-json"}:
+        return 400, "invalid-json"
+    return 422, codes.pop() if len(codes) == 1 else "invalid-argument"
+
+
+def _field_error(each: Mapping[str, object], model: type[BaseModel] | None) -> dict[str, str]:
+    """One bad field: its path as written in the request, a code and a sentence."""
+    location = each["loc"]
+    assert isinstance(location, Sequence)
+    path = _path(location[1:])
+    if each["type"] == "json_invalid":
+        context = each.get("ctx")
+        reason = context.get("error", "") if isinstance(context, Mapping) else ""
+        return {"field": "", "code": "invalid-json", "detail": f"the body is not JSON: {reason} at byte {path}"}
+    if each["type"] == "extra_forbidden":
+        return {"field": path, "code": "unknown-field", "detail": _unknown(path, model)}
+    if each["type"] == "missing" and not path:
+        return {"field": "", "code": "invalid-argument", "detail": "the request has no body; send JSON"}
+    message = str(each["msg"]).removeprefix("Value error, ")
+    return {"field": path, "code": "invalid-argument", "detail": f"{path}: {message}" if path else message}
+
+
+def _path(location: Sequence[object]) -> str:
+    """``("vector", "learned", 3)`` as ``vector.learned[3]``."""
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path
+
+
+def _unknown(path: str, model: type[BaseModel] | None) -> str:
+    name = path.rpartition(".")[2]
+    known = list(model.model_fields) if model is not None and "." not in path else []
+    nearest = difflib.get_close_matches(name, known, n=1)
+    advice = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    listing = f" Known: {', '.join(known)}." if known and not nearest else ""
+    return f"there is no field {path!r}{advice}{listing}"

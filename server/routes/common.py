@@ -1,0 +1,29 @@
+"""What handlers need to reach the service and to answer."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.responses import Response
+from lsr.server.service import Service
+
+from lsr.requests import to_json
+
+
+def _service(request: Request) -> Service:
+    service = request.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+ServiceOf = Annotated[Service, Depends(_service)]
+
+
+def answer(value: object) -> Response:
+    """A record of ours as a JSON response; made by hand, because checking our own answers again costs as much
+    time as searching."""
+    return Response(
+        json.dumps(to_json(value), ensure_ascii=False, allow_nan=False), media_type="application/json"
+    )

@@ -1,0 +1,25 @@
+"""``/v1/documents``: documents by id."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import Response
+from lsr.server.routes.common import ServiceOf, answer
+from lsr.server.schemas import PROBLEMS
+
+from lsr.fetching import DocumentAnswer, fetch_document
+
+router = APIRouter(tags=["documents"], responses=PROBLEMS)
+
+
+@router.get("/v1/documents/{id:path}", response_model=DocumentAnswer)
+async def get_document(
+    id: Annotated[str, Path(description="the id, percent-encoded; it may hold `/`, `%`, `#` and spaces")],  # noqa: A002
+    service: ServiceOf,
+    vectors: Annotated[bool, Query(description="return the document's terms and weights, too")] = False,
+) -> Response:
+    """One document, and on request the terms it is indexed with."""
+    collection = service.pipeline.collection
+    return answer(await service.in_pool(lambda: fetch_document(collection, id, vectors=vectors)))

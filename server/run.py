@@ -1,0 +1,77 @@
+"""Run the application under uvicorn until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from lsr.indexer.arrays import Load
+from lsr.server.app import create_app
+from lsr.server.settings import ServerSettings
+
+from lsr.errors import ResourceError
+from lsr.pipeline import Pipeline
+
+GRACE_S = 10  # for requests under way when the server is told to stop
+
+
+def run(
+    index: Path,
+    *,
+    host: str,
+    port: int,
+    settings: ServerSettings,
+    load: Load,
+    on_ready: Callable[[str], None],
+) -> None:
+    """Serve ``index`` until SIGINT or SIGTERM; requests under way are finished.
+
+    on_ready: called with the address once requests are answered
+    Raises ResourceError if the address cannot be had, before anything is loaded.
+    """
+    with listening_socket(host, port) as listener:
+        pipeline = Pipeline.open(index, threads=1, load=load)
+        config = uvicorn.Config(
+            create_app(pipeline, settings),
+            log_level="warning",
+            timeout_graceful_shutdown=GRACE_S,
+            server_header=False,
+        )
+        server = _Server(config, lambda: on_ready(_address(listener)))
+        server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready; uvicorn itself only logs that."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Bound, so that a port that is taken is known before a model is loaded; 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ResourceError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}."
+            " Choose another with --port (0 takes a free one) or --host."
+        ) from error
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

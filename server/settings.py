@@ -1,0 +1,19 @@
+"""What an operator can set, by argument, flag or environment (``LSR_SERVER_THREADS=4``)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServerSettings(BaseSettings):
+    """Limits and sizes of one server; unknown names are refused."""
+
+    model_config = SettingsConfigDict(env_prefix="LSR_SERVER_", frozen=True, extra="forbid")
+
+    threads: int = Field(default=2, ge=1, description="searches that run at the same time")
+    queue: int = Field(default=64, ge=1, description="searches waiting or running before others get a 503")
+    encode_batch: int = Field(default=32, ge=1, description="query texts encoded together at most")
+    max_body_bytes: int = Field(default=1_000_000, ge=1_000, description="largest request body")
+    max_k: int = Field(default=10_000, ge=1, description="largest offset + k of one request")
+    poll_seconds: float = Field(default=1.0, gt=0, description="how often a new generation is looked for")

@@ -1,0 +1,48 @@
+"""The generation being served, and the watch that swaps it when a commit appears.
+
+A request takes the pipeline once, at its start, and keeps it to its end; so an answer never mixes two states.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from lsr.errors import LsrError
+from lsr.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+
+class Generations:
+    """Holds the current pipeline. ``on_change`` is called with each new one, and with the first."""
+
+    def __init__(self, pipeline: Pipeline, on_change: Callable[[Pipeline], None]) -> None:
+        self._current = pipeline
+        self._on_change = on_change
+        on_change(pipeline)
+
+    @property
+    def current(self) -> Pipeline:
+        return self._current
+
+    async def watch(self, every_s: float) -> None:
+        """Look for a new generation until cancelled. What cannot be read now is tried again later."""
+        while True:
+            await asyncio.sleep(every_s)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Swap to the newest generation, if there is a newer one."""
+        before = self._current
+        try:
+            collection = await asyncio.to_thread(before.collection.refresh)
+            if collection is not before.collection:
+                self._current = await asyncio.to_thread(before.at, collection)
+        except (LsrError, OSError) as error:
+            logger.warning("still serving generation %d: %s", before.collection.generation, error)
+            return
+        if self._current is not before:
+            logger.info("serving generation %d", self._current.collection.generation)
+            self._on_change(self._current)

@@ -1,0 +1,192 @@
+"""One message, the right status, and an index that stays as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lsr.cli import errors
+from lsr.cli.app import app
+
+RunLsr = Callable[..., Any]
+TreeBytes = Callable[[Path], dict[str, bytes]]
+
+GOOD = '{"_id": "%d", "text": "fine"}'
+
+
+def one_message(outcome: Any) -> str:
+    """The error line; there must be exactly one, and no traceback."""
+    assert outcome.status == 2
+    assert "Traceback" not in outcome.err
+    lines = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    return str(lines[0])
+
+
+SOURCES = {
+    "invalid JSON at line 7": ([*(GOOD % at for at in range(6)), "{oops"], "docs.jsonl:7: "),
+    "no text": (['{"_id": "a", "title": "only"}'], "docs.jsonl:1: "),
+    "duplicate ids": ([GOOD % 1, GOOD % 2, GOOD % 1], "docs.jsonl:3: "),
+    "nothing": ([], "no documents"),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_sources_that_cannot_be_indexed(
+    lsr: RunLsr, index: Path, write_lines: Callable[..., Path], tree_bytes: TreeBytes, name: str
+) -> None:
+    lines, says = SOURCES[name]
+    before = tree_bytes(index)
+    outcome = lsr("index", write_lines(lines), "-o", index, "--model", "bm25", "--overwrite")
+
+    assert says in one_message(outcome)
+    assert tree_bytes(index) == before
+
+
+def test_invalid_utf8(lsr: RunLsr, index: Path, tmp_path: Path, tree_bytes: TreeBytes) -> None:
+    source = tmp_path / "latin.jsonl"
+    source.write_bytes(b'{"_id": "1", "text": "fine"}\n{"_id": "2", "text": "caf\xe9"}\n')
+    before = tree_bytes(index)
+    message = one_message(lsr("index", source, "-o", index, "--model", "bm25", "--overwrite"))
+
+    assert "latin.jsonl:2: " in message
+    assert "UTF-8" in message
+    assert tree_bytes(index) == before
+
+
+def test_a_broken_source_leaves_no_half_index(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path
+) -> None:
+    one_message(lsr("index", write_lines(["{oops"]), "-o", tmp_path / "new", "--model", "bm25"))
+
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_missing_file(lsr: RunLsr, tmp_path: Path) -> None:
+    message = one_message(lsr("index", tmp_path / "nowhere.jsonl", "-o", tmp_path / "i", "--model", "bm25"))
+
+    assert "nowhere.jsonl" in message
+    assert not (tmp_path / "i").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--k", "0"), "k must be 1 to"),
+        (("--offset", "-1"), "offset must be 0 to"),
+        (("--fields", "bm25=nan"), "finite number above 0"),
+        (("--fields", "bm25=-1"), "finite number above 0"),
+        (("--fields", "bm52"), "did you mean 'bm25'"),
+        (("--fields", "bm25=much"), "NAME=WEIGHT"),
+        (("--fields", "bm25,bm25"), "twice"),
+    ],
+)
+def test_searches_that_make_no_sense(lsr: RunLsr, index: Path, arguments: tuple[str, ...], says: str) -> None:
+    assert says in one_message(lsr("search", index, "read", *arguments))
+
+
+def test_no_index_there(lsr: RunLsr, tmp_path: Path) -> None:
+    assert "no index here" in one_message(lsr("search", tmp_path / "nothing", "x"))
+    assert "not an index" in one_message(lsr("info", _with_file(tmp_path / "folder")))
+
+
+def test_an_index_of_another_format(lsr: RunLsr, index: Path) -> None:
+    manifest = json.loads((index / "manifest.json").read_text())
+    (index / "manifest.json").write_text(json.dumps({**manifest, "format": 999}))
+
+    message = one_message(lsr("search", index, "read"))
+    assert "999" in message
+    assert "Upgrade" in message
+
+
+def test_a_manifest_cut_short(lsr: RunLsr, index: Path) -> None:
+    text = (index / "manifest.json").read_text()
+    (index / "manifest.json").write_text(text[: len(text) // 2])
+
+    assert "manifest.json" in one_message(lsr("search", index, "read"))
+
+
+def test_an_unknown_option_and_an_unknown_command(lsr: RunLsr, index: Path) -> None:
+    for arguments in (("search", index, "x", "--explian"), ("serch", index), ("search",)):
+        outcome = lsr(*arguments)
+        assert outcome.status == 2
+        assert "Traceback" not in outcome.err
+
+
+def test_a_port_that_is_taken(lsr: RunLsr, index: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        message = one_message(lsr("serve", index, "--port", taken.getsockname()[1]))
+
+    assert "--port" in message
+
+
+def test_sizes_that_are_none(lsr: RunLsr, documents: Path, tmp_path: Path) -> None:
+    message = one_message(lsr("index", documents, "-o", tmp_path / "i", "--memory", "lots"))
+
+    assert "512M" in message
+
+
+def test_fields_an_index_cannot_have(lsr: RunLsr, documents: Path, tmp_path: Path) -> None:
+    arguments = ("index", documents, "-o", tmp_path / "i", "--model", "bm25", "--fields", "learned")
+
+    assert "bm25" in one_message(lsr(*arguments))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written(lsr: RunLsr, documents: Path, tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+
+    outcome = lsr("index", documents, "-o", tmp_path / "locked" / "i", "--model", "bm25")
+    assert "may write" in one_message(outcome)
+
+
+def test_a_full_disk_says_what_to_do(
+    lsr: RunLsr, monkeypatch: pytest.MonkeyPatch, documents: Path, tmp_path: Path
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "some/file")
+
+    monkeypatch.setattr("lsr.indexing.index_documents", full)
+    message = one_message(lsr("index", documents, "-o", tmp_path / "i", "--model", "bm25"))
+
+    assert "some/file" in message
+    assert "Free some space" in message
+
+
+def test_a_fault_of_ours_is_status_1_with_a_file_to_report(
+    lsr: RunLsr, monkeypatch: pytest.MonkeyPatch, index: Path
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a slip")
+
+    monkeypatch.setattr("lsr.describing.describe", broken)
+    outcome = lsr("info", index)
+
+    assert outcome.status == 1
+    assert "Traceback" not in outcome.err
+    assert "a slip" in outcome.err
+    report = next(word for word in outcome.err.split() if "lsr-fault-" in word)
+    assert "RuntimeError: a slip" in Path(report).read_text()
+    Path(report).unlink()
+
+
+def test_an_interruption_is_status_130(monkeypatch: pytest.MonkeyPatch, index: Path) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lsr.describing.describe", interrupted)
+    assert errors.run(app, ["info", str(index)]) == 130
+
+
+def _with_file(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "notes.txt").write_text("not an index")
+    return folder

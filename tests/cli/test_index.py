@@ -1,0 +1,146 @@
+"""lsr index, search and info on an index of term counts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RunLsr = Callable[..., Any]
+
+
+def test_index_then_search_then_info(lsr: RunLsr, index: Path) -> None:
+    found = lsr("search", index, "compress", "--json")
+    facts = lsr("info", index, "--json")
+
+    assert found.status == facts.status == 0
+    assert [hit["id"] for hit in found.json["hits"]] == ["zip"]
+    assert found.json["hits"][0]["document"]["metadata"] == {"lang": "en"}
+    assert facts.json["documents"] == 3
+    assert facts.json["fields"][0]["name"] == "bm25"
+
+
+def test_text_for_people(lsr: RunLsr, index: Path) -> None:
+    found = lsr("search", index, "line by line", "--explain")
+    facts = lsr("info", index)
+
+    assert "read  Files" in found.out
+    assert "read a file line by line" in found.out
+    assert "contribution" in found.out
+    assert "1 match" in found.err
+    assert "3 documents" in facts.out
+
+
+def test_one_question_a_line(lsr: RunLsr, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("compress\n\nread\n"))
+    found = lsr("search", index, "-", "--json")
+
+    assert [[hit["id"] for hit in answer["hits"]] for answer in found.json] == [["zip"], ["read"]]
+
+
+def test_the_preflight_line_and_the_result(lsr: RunLsr, documents: Path, tmp_path: Path) -> None:
+    built = lsr("index", documents, "-o", tmp_path / "i", "--model", "bm25")
+
+    assert "documents/s" in built.err
+    assert "memory up to" in built.err
+    assert "3 documents in" in built.out
+    assert "searches sum bm25 × 1" in built.out
+
+
+def test_json_summary(lsr: RunLsr, documents: Path, tmp_path: Path) -> None:
+    summary = lsr("index", documents, "-o", tmp_path / "i", "--model", "bm25", "--json").json
+
+    assert summary["documents"] == 3
+    assert summary["generation"] == 1
+    assert summary["fields"] == {"bm25": 1.0}
+
+
+def test_overwrite_replaces_and_without_it_nothing_happens(
+    lsr: RunLsr, index: Path, write_lines: Callable[..., Path], tree_bytes: Callable[[Path], dict[str, bytes]]
+) -> None:
+    other = write_lines([{"_id": "new", "text": "something else"}], "other.jsonl")
+    before = tree_bytes(index)
+
+    refused = lsr("index", other, "-o", index, "--model", "bm25")
+    assert refused.status == 2
+    assert "--overwrite" in refused.err
+    assert tree_bytes(index) == before
+
+    assert lsr("index", other, "-o", index, "--model", "bm25", "--overwrite").status == 0
+    assert lsr("info", index, "--json").json["documents"] == 1
+
+
+def test_skip_counts_what_cannot_be_used(lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path) -> None:
+    source = write_lines([{"_id": "a", "text": "one"}, "{broken", {"_id": "b", "text": "two"}])
+    built = lsr("index", source, "-o", tmp_path / "i", "--model", "bm25", "--on-error", "skip")
+
+    assert built.status == 0
+    assert "1 records were skipped" in built.out
+    assert "docs.jsonl:2" in built.out
+    assert lsr("info", tmp_path / "i", "--json").json["documents"] == 2
+
+
+def test_field_names_by_flags(lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path) -> None:
+    source = write_lines([{"sku": 7, "name": "Lamp", "about": "gives light", "price": 3, "colour": "red"}])
+    built = lsr(
+        *("index", source, "-o", tmp_path / "i", "--model", "bm25"),
+        *("--id-field", "sku", "--title-field", "name", "--text-field", "about", "--metadata-field", "price"),
+    )
+    found = lsr("search", tmp_path / "i", "light", "--json").json["hits"][0]
+
+    assert built.status == 0
+    assert found["id"] == "7"
+    assert found["document"] == {"title": "Lamp", "text": "gives light", "metadata": {"price": 3}}
+
+
+def test_interrupted_builds_are_kept_and_resumed(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_lines([{"_id": str(number), "text": f"text number {number}"} for number in range(100)])
+    command = ("index", source, "-o", tmp_path / "i", "--model", "bm25")
+    with monkeypatch.context() as patched:
+        patched.setattr("lsr.indexing._batches", interrupted_after_first(patched))
+        stopped = lsr(*command)
+
+    assert stopped.status == 130
+    assert "--resume" in stopped.err
+    assert lsr("search", tmp_path / "i", "number").status == 2
+
+    again = lsr(*command)
+    assert again.status == 2
+    assert "--resume" in again.err
+    assert "--overwrite" in again.err
+
+    resumed = lsr(*command, "--resume", "--json")
+    assert resumed.status == 0
+    assert resumed.json["documents"] == 100
+    ids = {hit["id"] for hit in lsr("search", tmp_path / "i", "text", "-k", "200", "--json").json["hits"]}
+    assert ids == {str(number) for number in range(100)}
+
+
+def interrupted_after_first(patched: pytest.MonkeyPatch) -> Callable[..., Iterator[Any]]:
+    from lsr import indexing
+
+    real = indexing._batches
+
+    def batches(*arguments: Any) -> Iterator[Any]:
+        yield next(real(*arguments))
+        raise KeyboardInterrupt
+
+    return batches
+
+
+LINE = b'{"_id": "a", "text": "one"}\n'
+
+
+def test_standard_input_says_that_it_cannot_be_resumed(
+    lsr: RunLsr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(LINE))))
+    built = lsr("index", "-", "-o", tmp_path / "i", "--model", "bm25")
+
+    assert built.status == 0, built.err
+    assert "cannot be resumed" in built.err

@@ -1,0 +1,197 @@
+"""The pipeline against sums made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lsr.errors import InvalidArgumentError, ModelMismatchError
+from lsr.fields import open_fields
+from lsr.pipeline import Pipeline
+from lsr.requests import SearchRequest, to_json
+
+if TYPE_CHECKING:
+    from lsr.data.documents import Document
+
+
+def test_the_learned_field_alone_scores_as_by_hand(small_pipeline: Pipeline) -> None:
+    answer = small_pipeline.search(SearchRequest("read", fields={"learned": 2.0}))
+
+    # "read" brings in "open" at 0.5. Document "read": 1·1 + 0.5·0.5; "open": 0.5·2; both times the field's 2.
+    assert [(hit.id, hit.score) for hit in answer.hits] == [("read", 2.5), ("open", 2.0)]
+    assert answer.matched.value == 2
+    assert answer.matched.relation == "eq"
+    assert [(use.name, use.encoder, use.weight) for use in answer.index.fields] == [("learned", "by-hand", 2.0)]
+
+
+def test_both_fields_are_summed_by_default_and_scores_split_the_sum(small_pipeline: Pipeline) -> None:
+    answer = small_pipeline.search(SearchRequest("read the file"))
+
+    best = answer.hits[0]
+    assert best.id == "read"
+    assert set(best.scores) == {"learned", "bm25"}
+    assert sum(best.scores.values()) == pytest.approx(best.score, rel=1e-12)
+    assert best.scores["bm25"] > 0
+
+
+def test_explanation_adds_up_and_tells_literal_from_expansion(small_pipeline: Pipeline) -> None:
+    answer = small_pipeline.search(SearchRequest("read", fields={"learned": 1.0}, explain=True))
+
+    best, second = answer.hits
+    assert best.explanation is not None
+    assert second.explanation is not None
+    assert sum(each.contribution for each in best.explanation) == pytest.approx(best.score)
+    assert [(each.term, each.query_kind, each.document_kind) for each in best.explanation] == [
+        ("read", "literal", "literal"),
+        ("open", "expansion", "expansion"),
+    ]
+    assert [(each.term, each.query_kind, each.document_kind) for each in second.explanation] == [
+        ("open", "expansion", "literal")
+    ]
+    assert answer.query_terms is not None
+    assert [(each.term, each.weight, each.kind) for each in answer.query_terms] == [
+        ("read", 1.0, "literal"),
+        ("open", 0.5, "expansion"),
+    ]
+
+
+def test_highlights_mark_the_querys_own_words(small_pipeline: Pipeline) -> None:
+    answer = small_pipeline.search(SearchRequest("read files", highlight=True))
+
+    best = answer.hits[0]
+    assert best.highlights is not None
+    title, text = best.document.title or "", best.document.text or ""
+    assert [title[span.start : span.end] for span in best.highlights["title"]] == ["Reading", "files"]
+    assert [text[span.start : span.end] for span in best.highlights["text"]] == ["Read", "file"]
+
+
+def test_own_vectors_by_term_and_by_id_are_the_same_query(small_pipeline: Pipeline) -> None:
+    by_term = small_pipeline.search(SearchRequest(vectors={"learned": {"read": 1.0, "open": 0.5}}))
+    by_id = small_pipeline.search(SearchRequest(vectors={"learned": {0: 1.0, 9: 0.5}}))
+    by_text = small_pipeline.search(SearchRequest("read", fields={"learned": 1.0}))
+
+    scores = [[(hit.id, hit.score) for hit in answer.hits] for answer in (by_term, by_id, by_text)]
+    assert scores[0] == scores[1] == scores[2]
+
+
+@pytest.mark.parametrize(
+    ("vectors", "says"),
+    [
+        ({"learned": {"unknown": 1.0}}, "no term 'unknown'"),
+        ({"learned": {10: 1.0}}, "no term 10"),
+        ({"learned": {"read": float("nan")}}, "finite number above 0"),
+        ({"learned": {"read": -1.0}}, "finite number above 0"),
+        ({"lerned": {"read": 1.0}}, "did you mean 'learned'"),
+        ({"bm25": {"read": 0.5}}, "whole numbers"),
+        ({}, "at least one field"),
+    ],
+)
+def test_own_vectors_that_cannot_be_searched(
+    small_pipeline: Pipeline, vectors: dict[str, dict[str, float]], says: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=says):
+        small_pipeline.search(SearchRequest(vectors=vectors))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"k": 0}, "k must be 1 to"),
+        ({"k": 2.5}, "whole number"),
+        ({"offset": -1}, "offset must be 0 to"),
+        ({"fields": {"learned": float("nan")}}, "finite number above 0"),
+        ({"fields": {"learned": -1.0}}, "finite number above 0"),
+        ({"fields": {"bm52": 1.0}}, "did you mean 'bm25'"),
+        ({"fields": {}}, "at least one field"),
+        ({"documents": ("body",)}, "no part is called 'body'"),
+        ({"text": None}, "not neither"),
+        ({"vectors": {"learned": {"read": 1.0}}}, "not both"),
+    ],
+)
+def test_requests_that_make_no_sense(small_pipeline: Pipeline, options: dict[str, object], says: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=says):
+        small_pipeline.search(SearchRequest(**{"text": "read", **options}))  # type: ignore[arg-type]
+
+
+def test_paging_is_a_window_of_the_whole_ranking(small_pipeline: Pipeline) -> None:
+    whole = small_pipeline.search(SearchRequest("open the file to read a date", k=10))
+    pages = [
+        small_pipeline.search(SearchRequest("open the file to read a date", k=2, offset=at)) for at in (0, 2, 4)
+    ]
+
+    assert [hit.id for page in pages for hit in page.hits] == [hit.id for hit in whole.hits]
+    assert [hit.rank for page in pages for hit in page.hits] == [hit.rank for hit in whole.hits]
+    assert pages[0].matched.relation == "gte"
+
+
+def test_count_is_exact(small_pipeline: Pipeline) -> None:
+    answer = small_pipeline.search(SearchRequest("open the file to read", k=1, count=True))
+
+    assert len(answer.hits) == 1
+    assert (answer.matched.value, answer.matched.relation) == (2, "eq")
+
+
+def test_k_above_the_corpus_returns_all_there_are(small_pipeline: Pipeline) -> None:
+    assert len(small_pipeline.search(SearchRequest("file", k=1000)).hits) == 2
+
+
+def test_a_query_without_a_known_term_matches_nothing_and_says_so(small_pipeline: Pipeline) -> None:
+    answer = small_pipeline.search(SearchRequest("xyzzy"))
+
+    assert list(answer.hits) == []
+    assert "no term of the query" in answer.warnings[0]
+
+
+def test_an_empty_document_is_there_and_never_found(small_pipeline: Pipeline) -> None:
+    assert small_pipeline.collection.get("empty") is not None
+    answer = small_pipeline.search(SearchRequest("open read file date compress byte", k=10))
+    assert "empty" not in [hit.id for hit in answer.hits]
+
+
+def test_an_index_of_one_document(
+    tmp_path: Path, build_index: Callable[..., Pipeline], small_documents: Sequence[Document]
+) -> None:
+    pipeline = build_index(tmp_path / "one", small_documents[:1])
+
+    assert [hit.id for hit in pipeline.search(SearchRequest("file")).hits] == ["read"]
+
+
+def test_only_the_parts_asked_for_are_returned(small_pipeline: Pipeline) -> None:
+    answer = small_pipeline.search(SearchRequest("read", documents=("title",)))
+
+    assert to_json(answer.hits[0].document) == {"title": "Reading files"}
+
+
+def test_every_stage_is_timed(small_pipeline: Pipeline) -> None:
+    took = small_pipeline.search(SearchRequest("read")).took_ms
+
+    assert set(took) == {"encode", "retrieve", "fetch", "explain", "total"}
+    assert took["total"] >= took["encode"] + took["retrieve"] + took["fetch"] + took["explain"] - 0.01
+
+
+def test_search_many_equals_one_by_one(small_pipeline: Pipeline) -> None:
+    texts = ["read a file", "compress", "nothing known"]
+    together = small_pipeline.search_many(texts, 3)
+
+    for text, hits in zip(texts, together, strict=True):
+        alone = small_pipeline.search(SearchRequest(text, k=3))
+        assert small_pipeline.collection.ids(hits.numbers) == [hit.id for hit in alone.hits]
+        assert hits.scores.tolist() == [hit.score for hit in alone.hits]
+
+
+def test_another_model_than_the_indexs_is_refused(small_pipeline: Pipeline, hand_encoder: type) -> None:
+    collection = small_pipeline.collection
+    for other in (hand_encoder(identity="another"), hand_encoder(terms=("one", "two"))):
+        with pytest.raises(ModelMismatchError, match="by-hand"):
+            open_fields(collection, ["learned"], encoder=other)
+
+
+def test_a_field_without_an_encoder_takes_vectors_only(small_pipeline: Pipeline) -> None:
+    bare = Pipeline(small_pipeline.collection, {})
+
+    assert bare.search(SearchRequest(vectors={"learned": {"read": 1.0}})).hits
+    with pytest.raises(InvalidArgumentError, match="no encoder was opened"):
+        bare.search(SearchRequest("read"))
