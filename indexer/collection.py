@@ -126,6 +126,11 @@ class Collection:
         return sum(file.bytes for file in self.manifest.files())
 
     @property
+    def segments(self) -> Sequence[Segment]:
+        """In the order of their documents' numbers."""
+        return self._segments
+
+    @property
     def n_segments(self) -> int:
         return len(self._segments)
 
@@ -197,16 +202,26 @@ class Collection:
         """
         if k < 1:
             raise InvalidArgumentError(f"k must be at least 1, not {k}", field="k")
-        merged = self.prepare(queries, weights=weights)
-        if not self._segments:
-            return [Hits(np.zeros(0, np.int64), np.zeros(0, np.float64)) for _ in range(len(merged))]
-        if reference:
-            return [self._hits(*self._searcher.reference(*merged.row(row), k)) for row in range(len(merged))]
-        indptr, rows, scores = self._searcher.search_batch(
-            merged.indptr, merged.fields, merged.terms, merged.weights, k, threads=threads
+        return self.search_merged(
+            self.prepare(queries, weights=weights), k, threads=threads, reference=reference
         )
-        bounds = indptr.tolist()
-        return [self._hits(rows[start:end], scores[start:end]) for start, end in pairwise(bounds)]
+
+    def search_merged(
+        self, queries: MergedQueries, k: int, *, threads: int = 1, reference: bool = False
+    ) -> list[Hits]:
+        """``search`` for queries that are prepared already."""
+        if not self._segments:
+            return [Hits(np.zeros(0, np.int64), np.zeros(0, np.float64)) for _ in range(len(queries))]
+        try:
+            if reference:
+                rows = range(len(queries))
+                return [self._hits(*self._searcher.reference(*queries.row(row), k)) for row in rows]
+            indptr, found, scores = self._searcher.search_batch(
+                queries.indptr, queries.fields, queries.terms, queries.weights, k, threads=threads
+            )
+        except IndexCorruptError as error:
+            raise IndexCorruptError(f"{self.path}: {error}. Find the file with `lsr verify --full`.") from error
+        return [self._hits(found[start:end], scores[start:end]) for start, end in pairwise(indptr.tolist())]
 
     def count(self, queries: Mapping[str, FieldRows], *, threads: int = 1) -> list[int]:
         """How many live documents share a term with each query, exactly. Costs a scan."""
@@ -291,6 +306,16 @@ class Collection:
             for position, row in enumerate(segment.documents.rows()):
                 if self._is_live(at, position):
                     yield row.stored(int(segment.numbers[position]))
+
+    def sample(self, size: int, rng: np.random.Generator) -> Int64Array:
+        """Numbers of up to ``size`` distinct live documents, drawn at random, ascending."""
+        drawn = np.sort(rng.choice(max(self.n_documents, 1), min(size, self.n_documents), replace=False))
+        ends = np.cumsum([0, *(entry.n_live for entry in self.manifest.segments)])
+        numbers = [np.zeros(0, np.int64)]
+        for at, segment in enumerate(self._segments):
+            ranks = drawn[(drawn >= ends[at]) & (drawn < ends[at + 1])] - ends[at]
+            numbers.append(segment.numbers[np.flatnonzero(self.live_positions(at))[ranks]])
+        return np.concatenate(numbers)
 
     # Vectors
 

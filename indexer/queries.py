@@ -37,6 +37,11 @@ class MergedQueries:
         start, end = self.indptr[index], self.indptr[index + 1]
         return self.fields[start:end], self.terms[start:end], self.weights[start:end]
 
+    def only(self, index: int) -> MergedQueries:
+        """One of the queries, as a batch of one."""
+        fields, terms, weights = self.row(index)
+        return MergedQueries(np.array([0, len(terms)], np.int64), fields, terms, weights)
+
 
 def merge_queries(weighted: Mapping[int, WeightedRows]) -> MergedQueries:
     """Join the rows of several fields, each multiplied by its field's weight and rounded to float32 once.

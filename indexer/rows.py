@@ -54,6 +54,13 @@ class Forward:
     def nnz(self) -> int:
         return int(self.indptr[-1]) - int(self.indptr[0])
 
+    @property
+    def sizes(self) -> Int64Array:
+        """Non-zeros of each row."""
+        bounds: Int64Array = self.indptr.astype(np.int64)
+        sizes: Int64Array = np.diff(bounds)
+        return sizes
+
     def rows(self, start: int, stop: int) -> Forward:
         """Rows start to stop, with an indptr that begins at 0."""
         indptr = self.indptr[start : stop + 1].astype(np.int64)
@@ -64,8 +71,7 @@ class Forward:
 
     def where(self, kept: BoolArray) -> Forward:
         """The rows where ``kept``, shape (n,), is true."""
-        bounds: Int64Array = self.indptr.astype(np.int64)
-        sizes: Int64Array = np.diff(bounds)
+        sizes = self.sizes
         indptr = np.zeros(int(kept.sum()) + 1, np.int64)
         np.cumsum(sizes[kept], out=indptr[1:])
         entries = np.repeat(kept, sizes)
@@ -143,7 +149,7 @@ def concatenate(parts: Sequence[Forward]) -> Forward:
     if len(parts) == 1:
         return parts[0].rows(0, len(parts[0]))
     parts = [part.rows(0, len(part)) for part in parts]
-    sizes = np.concatenate([np.zeros(1, np.int64), *(np.diff(part.indptr) for part in parts)])
+    sizes = np.concatenate([np.zeros(1, np.int64), *(part.sizes for part in parts)])
     return Forward(
         np.cumsum(sizes),
         np.concatenate([part.terms for part in parts]) if parts else np.zeros(0, np.uint32),

@@ -34,6 +34,8 @@ from lsr.errors import IndexCorruptError
 
 DOCUMENTS_NAME = "documents.sqlite"
 
+_REBUILD = "Restore the index from a snapshot, or build it again."
+
 
 def segment_folder(index: Path, segment_id: str) -> Path:
     return index / "segments" / segment_id
@@ -109,7 +111,7 @@ class _SegmentWriter:
         terms, weights = self._term_writer(field), self._writer(f"{field.name}.weights", _weight_dtype(field))
         sizes, clamped = [np.zeros(1, np.int64)], 0
         for rows in live_chunks(self._sources, field.name):
-            sizes.append(np.diff(rows.indptr).astype(np.int64))
+            sizes.append(rows.sizes)
             terms.append(rows.terms)
             stored, chunk_clamped = _stored_weights(rows, field)
             weights.append(stored)
@@ -125,7 +127,7 @@ class _SegmentWriter:
         sizes, lengths = [np.zeros(1, np.int64)], [np.zeros(0, np.uint32)]
         frequencies = np.zeros(field.n_terms, np.int64)
         for rows in live_chunks(self._sources, field.name):
-            chunk_sizes = np.diff(rows.indptr).astype(np.int64)
+            chunk_sizes = rows.sizes
             sizes.append(chunk_sizes)
             lengths.append(rows.lengths.astype(np.uint32))
             terms.append(rows.terms)
@@ -226,7 +228,10 @@ class Segment:
         }
         self._documents = DocumentTable(self.folder / DOCUMENTS_NAME, entry.n_documents)
         self._check_arrays()
-        self.view = SegmentView(entry.n_documents, [self._field_view(field) for field in fields])
+        try:
+            self.view = SegmentView(entry.n_documents, [self._field_view(field) for field in fields])
+        except IndexCorruptError as error:
+            raise IndexCorruptError(f"{self.folder}: {error}. {_REBUILD}") from error
 
     @property
     def n_documents(self) -> int:
@@ -333,10 +338,7 @@ class Segment:
 
     def _require(self, held: bool, name: str, problem: str) -> None:
         if not held:
-            raise IndexCorruptError(
-                f"{self.folder / (name + SUFFIX)}: {problem}."
-                " Restore the index from a snapshot, or build it again."
-            )
+            raise IndexCorruptError(f"{self.folder / (name + SUFFIX)}: {problem}. {_REBUILD}")
 
 
 class LiveSegment:

@@ -102,3 +102,8 @@ def doc() -> type[Doc]:
 @pytest.fixture
 def make_lab() -> Callable[[Path], Lab]:
     return Lab
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)

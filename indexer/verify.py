@@ -1,0 +1,233 @@
+"""Checking an index: are its files what the manifest says, and does it answer what brute force answers?
+
+    report = verify_index(path)                 # checksums of all files, then sampled queries
+    report = verify_index(path, full=True)      # also what the arrays hold, and SQLite's own check
+    report.sound, report.problems
+
+Damage is an entry of the report, never an exception: every bad file is named, not only the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from lsr.indexer.arrays import SUFFIX, Array, check_array
+from lsr.indexer.bruteforce import best_by_brute_force
+from lsr.indexer.checksums import check_file
+from lsr.indexer.collection import Collection
+from lsr.indexer.ids import hash_ids
+from lsr.indexer.manifest import MANIFEST_NAME, FieldEntry, Manifest, read_manifest
+from lsr.indexer.queries import MergedQueries
+from lsr.indexer.segments import Segment
+
+from lsr.errors import IndexFormatError, LsrError
+
+SAMPLES = 20
+QUERY_TERMS = 12
+DEPTHS = (10, 1000)
+CHUNK_ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong, and the file it is wrong in (relative to the index's folder)."""
+
+    file: str
+    message: str
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """What was checked and what was found.
+
+    queries_checked: sampled queries whose answers were compared with brute force; 0 if files are damaged
+    """
+
+    path: str
+    full: bool
+    generation: int | None = None
+    files_checked: int = 0
+    bytes_checked: int = 0
+    queries_checked: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        return not self.problems
+
+    @property
+    def bad_files(self) -> list[str]:
+        return sorted({problem.file for problem in self.problems})
+
+
+def verify_index(
+    path: Path | str, *, full: bool = False, samples: int = SAMPLES, seed: int = 0
+) -> VerifyReport:
+    """Check the newest generation.
+
+    full:    read and check the content of every array too, and let SQLite check its files
+    samples: how many queries to draw from the documents' own vectors
+    Raises IndexNotFoundError if there is no index at all, and nothing else.
+    """
+    folder = Path(path)
+    report = VerifyReport(str(folder), full)
+    try:
+        manifest = read_manifest(folder)
+    except IndexFormatError as error:
+        report.problems.append(Problem(MANIFEST_NAME, str(error)))
+        _check_unnamed_arrays(folder, report)
+        return report
+    report.generation = manifest.generation
+    _check_files(folder, manifest, report)
+    if report.sound:
+        _check_content(folder, report, samples, np.random.default_rng(seed))
+    return report
+
+
+def _check_files(folder: Path, manifest: Manifest, report: VerifyReport) -> None:
+    for entry in manifest.files():
+        report.files_checked += 1
+        report.bytes_checked += entry.bytes
+        try:
+            check_file(folder, entry)
+        except (LsrError, OSError) as error:
+            report.problems.append(Problem(entry.path, str(error)))
+
+
+def _check_unnamed_arrays(folder: Path, report: VerifyReport) -> None:
+    """Without a manifest only contradictions within a file can be found."""
+    for file in sorted(folder.glob(f"*/*/*{SUFFIX}")):
+        if file.relative_to(folder).parts[0] in ("segments", "commits"):
+            report.files_checked += 1
+            try:
+                check_array(file)
+            except (LsrError, OSError) as error:
+                report.problems.append(Problem(file.relative_to(folder).as_posix(), str(error)))
+
+
+def _check_content(folder: Path, report: VerifyReport, samples: int, rng: np.random.Generator) -> None:
+    """Every file is what was written: is it also what an index must hold?"""
+    try:
+        collection = Collection.open(folder)
+        for entry in collection.manifest.fields:
+            collection.vocabulary(entry.name)
+        if report.full:
+            for segment in collection.segments:
+                report.problems += _segment_problems(folder, segment, collection.manifest)
+        if report.sound:
+            report.problems += _search_problems(collection, report, samples, rng)
+    except LsrError as error:
+        report.problems.append(Problem(_file_in(str(error), folder), str(error)))
+
+
+def _segment_problems(folder: Path, segment: Segment, manifest: Manifest) -> Iterator[Problem]:
+    place = segment.folder.relative_to(folder).as_posix()
+    numbers = segment.numbers
+    if np.any(np.diff(numbers) <= 0) or (int(numbers[0]), int(numbers[-1])) != (
+        segment.entry.first_number,
+        segment.entry.last_number,
+    ):
+        yield Problem(f"{place}/numbers{SUFFIX}", "document numbers do not ascend as the manifest says")
+    for text in segment.documents.check():
+        yield Problem(f"{place}/documents.sqlite", text)
+    if not _hashes_match(segment):
+        yield Problem(f"{place}/id-hashes{SUFFIX}", "hashes are not those of the ids")
+    for entry in manifest.fields:
+        for part, text in _field_problems(segment, entry):
+            yield Problem(f"{place}/{entry.name}.{part}{SUFFIX}", text)
+
+
+def _hashes_match(segment: Segment) -> bool:
+    hashes = segment.id_hashes()
+    for start in range(0, segment.n_documents, CHUNK_ROWS):
+        stop = min(start + CHUNK_ROWS, segment.n_documents)
+        if not np.array_equal(hash_ids(segment.documents.ids(range(start, stop))), hashes[start:stop]):
+            return False
+    return True
+
+
+def _field_problems(segment: Segment, entry: FieldEntry) -> Iterator[tuple[str, str]]:
+    indptr = segment.column(f"{entry.name}.indptr").astype(np.int64)
+    nnz = segment.entry.fields[entry.name].nnz
+    if indptr[0] != 0 or indptr[-1] != nnz or np.any(np.diff(indptr) < 0):
+        yield "indptr", f"rows do not run from 0 to {nnz} in order"
+        return
+    frequencies = np.zeros(entry.n_terms, np.int64)
+    for start in range(0, segment.n_documents, CHUNK_ROWS):
+        rows = segment.weights(entry.name, start, min(start + CHUNK_ROWS, segment.n_documents))
+        if rows.nnz and int(rows.terms.max()) >= entry.n_terms:
+            yield "terms", f"a term id lies outside the vocabulary of {entry.n_terms}"
+            return
+        if not _ascending(rows.terms, rows.indptr.astype(np.int64)):
+            yield "terms", "terms do not ascend within a document"
+        if not _all_positive(rows.values):
+            yield "weights", "a weight is not a number above zero"
+        frequencies += np.bincount(rows.terms, minlength=entry.n_terms)
+    if entry.kind == "counted":
+        present = np.flatnonzero(frequencies)
+        stored = segment.document_frequencies(entry.name)
+        if not (np.array_equal(stored.terms, present) and np.array_equal(stored.counts, frequencies[present])):
+            yield "df-counts", "document frequencies are not those of the documents"
+
+
+def _all_positive(weights: Array) -> bool:
+    values = weights.astype(np.float64)
+    return bool(np.all(np.isfinite(values) & (values > 0)))
+
+
+def _ascending(terms: Array, indptr: npt.NDArray[np.int64]) -> bool:
+    wide = terms.astype(np.int64)
+    rising = wide[1:] > wide[:-1]
+    inner = indptr[1:-1]
+    rising[inner[(inner > 0) & (inner < len(wide))] - 1] = True
+    return bool(np.all(rising))
+
+
+def _search_problems(
+    collection: Collection, report: VerifyReport, samples: int, rng: np.random.Generator
+) -> Iterator[Problem]:
+    """Queries of sampled documents' own terms, over all fields at once: three scorers must agree to the bit."""
+    queries = _sampled_queries(collection, samples, rng)
+    if not len(queries):
+        return
+    expected = best_by_brute_force(collection, queries, max(DEPTHS))
+    for at, truth in enumerate(expected):
+        report.queries_checked += 1
+        for k in DEPTHS:
+            for name, found in (
+                ("the search", collection.search_merged(queries.only(at), k)[0]),
+                ("the reference scorer", collection.search_merged(queries.only(at), k, reference=True)[0]),
+            ):
+                same = np.array_equal(found.numbers, truth.numbers[:k]) and np.array_equal(
+                    found.scores, truth.scores[:k]
+                )
+                if not same:
+                    yield Problem("segments", f"query {at} (k = {k}): {name} differs from brute force")
+
+
+def _sampled_queries(collection: Collection, samples: int, rng: np.random.Generator) -> MergedQueries:
+    """Terms of random documents in every field, with random weights."""
+    numbers = collection.sample(samples, rng)
+    indptr, fields, terms = [0], [], []
+    for number in numbers:
+        for at, entry in enumerate(collection.manifest.fields):
+            own, _ = collection.vector(int(number), entry.name)
+            chosen = np.sort(rng.choice(own, min(len(own), QUERY_TERMS), replace=False)) if len(own) else own
+            terms += chosen.tolist()
+            fields += [at] * len(chosen)
+        indptr.append(len(terms))
+    weights = rng.uniform(0.1, 3.0, len(terms)).astype(np.float32)
+    return MergedQueries(
+        np.array(indptr, np.int64), np.array(fields, np.uint32), np.array(terms, np.uint32), weights
+    )
+
+
+def _file_in(message: str, folder: Path) -> str:
+    """The file that an error's message begins with, relative to the index."""
+    place = message.split(": ", 1)[0]
+    prefix = f"{folder}/"
+    return place.removeprefix(prefix) if place.startswith(prefix) else "segments"

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from lsr.indexer.arrays import write_array
+from lsr.indexer.bruteforce import best_by_brute_force
+from lsr.indexer.checksums import file_entry
+from lsr.indexer.collection import Collection
+from lsr.indexer.manifest import read_manifest, write_manifest
+from lsr.indexer.storage import FileStorage
+from lsr.indexer.verify import verify_index
+
+from lsr.errors import IndexNotFoundError, LsrError
+
+
+@pytest.fixture
+def index(lab, doc):
+    lab.create(
+        [doc(f"d{at}", {at % 12: 1.0 + at, (at * 5 + 1) % 12: 0.3}, f"w{at % 7} all") for at in range(60)]
+    )
+    with lab.open() as writer:
+        lab.add(writer, [doc(f"d{at}", {at % 12: 2.0}, f"w{at % 5} new") for at in range(50, 80)])
+        writer.delete(["d3", "d77"])
+        writer.commit()
+    return lab
+
+
+def test_a_sound_index(index):
+    report = verify_index(index.path, full=True)
+    assert report.problems == []
+    assert report.sound
+    assert report.queries_checked == 20
+    assert report.files_checked == len(list(read_manifest(index.path).files()))
+    assert report.generation == 2
+
+
+def test_brute_force_is_what_search_answers(index):
+    collection = index.read()
+    queries = collection.prepare(index.queries(collection, [{1: 0.3, 2: 5.0}, {}], ["w1 new", "all"]))
+    for at, truth in enumerate(best_by_brute_force(collection, queries, 15)):
+        [hits] = collection.search_merged(queries.only(at), 15)
+        assert (hits.numbers.tolist(), hits.scores.tolist()) == (truth.numbers.tolist(), truth.scores.tolist())
+        assert len(hits)
+
+
+def test_every_damaged_file_is_named(index, rng):
+    files = sorted(entry.path for entry in read_manifest(index.path).files())
+    chosen = sorted(rng.choice(files, 5, replace=False))
+    for name in chosen:
+        path = index.path / name
+        raw = bytearray(path.read_bytes())
+        raw[int(rng.integers(len(raw)))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(raw)
+    assert verify_index(index.path).bad_files == chosen
+
+
+def test_missing_and_truncated_files_are_named(index):
+    files = sorted(entry.path for entry in read_manifest(index.path).files())
+    (index.path / files[0]).unlink()
+    raw = (index.path / files[5]).read_bytes()
+    (index.path / files[5]).write_bytes(raw[: len(raw) // 2])
+    assert verify_index(index.path, full=True).bad_files == [files[0], files[5]]
+
+
+def test_without_a_manifest_arrays_are_still_checked(index):
+    path = next(index.path.glob("segments/*/numbers.arr"))
+    raw = bytearray(path.read_bytes())
+    raw[64] ^= 1
+    path.write_bytes(raw)
+    (index.path / "manifest.json").write_text("{}")
+    assert verify_index(index.path).bad_files == [
+        "manifest.json",
+        path.relative_to(index.path).as_posix(),
+    ]
+
+
+def test_no_index_is_an_error(tmp_path):
+    with pytest.raises(IndexNotFoundError):
+        verify_index(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "message"),
+    [
+        ("learned.terms", lambda a: a[::-1].copy(), "terms"),
+        ("learned.weights", lambda a: np.where(np.arange(len(a)) == 3, np.nan, a).astype(np.float32), "weight"),
+        ("learned.weights", lambda a: a + np.float32(1.0), "differs from brute force"),
+        ("numbers", lambda a: a[::-1].copy(), "ascend"),
+        ("id-hashes", lambda a: a ^ np.uint64(1 << 63), "hashes"),
+        ("bm25.df-counts", lambda a: a + np.uint32(1), "frequencies"),
+        ("bm25.indptr", lambda a: a + 1, "segments/00000001"),
+    ],
+)
+def test_content_that_checksums_cannot_tell(index, part, change, message):
+    """A writer's own mistake: files that are what was written, but wrong."""
+    manifest = read_manifest(index.path)
+    segment = manifest.segments[0]
+    [entry] = [file for file in segment.files if file.path.endswith(f"/{part}.arr")]
+    path = index.path / entry.path
+    values = change(index.read().segments[0].column(part))
+    checksum = write_array(FileStorage(), path, values)
+    files = tuple(file_entry(path, index.path, checksum) if file == entry else file for file in segment.files)
+    segments = (replace(segment, files=files), *manifest.segments[1:])
+    write_manifest(FileStorage(), index.path, replace(manifest, segments=segments))
+    report = verify_index(index.path, full=True)
+    assert [p for p in report.problems if message in p.message or message in p.file], report.problems
+
+
+def test_flipped_bytes_never_crash_opening_or_searching(index, rng):
+    """Whatever a file holds, opening and searching answer or raise one of our errors."""
+    files = sorted(entry.path for entry in read_manifest(index.path).files())
+    for _ in range(150):
+        path = index.path / str(rng.choice(files))
+        good = path.read_bytes()
+        raw = bytearray(good)
+        if rng.random() < 0.2:
+            raw = raw[: int(rng.integers(len(raw)))]
+        else:
+            for _ in range(int(rng.integers(1, 4))):
+                raw[int(rng.integers(len(raw)))] = int(rng.integers(256))
+        path.write_bytes(raw)
+        try:
+            collection = Collection.open(index.path)
+            for load in ({1: 1.0, 5: 0.2}, {0: 3.0}):
+                queries = index.queries(collection, [load], ["w1 new all"])
+                [hits] = collection.search(queries, 10)
+                collection.documents(hits.numbers)
+                collection.get("d5")
+        except LsrError:
+            pass
+        path.write_bytes(good)
