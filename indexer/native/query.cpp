@@ -32,16 +32,26 @@ void check_query(const Query& query, size_t n_fields) {
 }
 
 void TermWeights::assign(const uint32_t* terms, const float* weights, size_t n) {
-    const uint32_t size = uint32_t(std::bit_ceil(4 * n + 4));
-    slots_.assign(size, Slot{0, 0.0f});
+    const uint32_t size = uint32_t(std::bit_ceil(8 * n + 8));
+    slots_.assign(size, Slot{0, 0.0f, false});
     mask_ = size - 1;
     shift_ = 32 - uint32_t(std::countr_zero(size));
     n_ = n;
     for (size_t at = 0; at < n; ++at) {
         uint32_t slot = first_slot(terms[at]);
-        while (slots_[slot].weight != 0.0f) slot = (slot + 1) & mask_;
-        slots_[slot] = {terms[at], weights[at]};
+        while (slots_[slot].weight != 0.0f) {
+            slots_[slot].shared = true;
+            slot = (slot + 1) & mask_;
+        }
+        slots_[slot].term = terms[at];
+        slots_[slot].weight = weights[at];
     }
+}
+
+float TermWeights::find_further(uint32_t term) const {
+    uint32_t slot = first_slot(term);
+    while (slots_[slot].shared && slots_[slot].term != term) slot = (slot + 1) & mask_;
+    return slots_[slot].term == term ? slots_[slot].weight : 0.0f;
 }
 
 }  // namespace lsr

@@ -6,44 +6,43 @@ namespace lsr {
 
 namespace {
 
-constexpr size_t kStartsAhead = 12;  // documents; the starts miss the cache too
-constexpr size_t kRowsAhead = 5;
-
 size_t weight_size_bytes(Storage storage) {
     return storage == Storage::float32 ? 4 : storage == Storage::float16 ? 2 : 1;
 }
 
-void prefetch_bytes(const void* data, size_t size_bytes) {
-    const char* line = static_cast<const char*>(data);
-    for (size_t at = 0; at < size_bytes; at += 64) __builtin_prefetch(line + at);
-}
-
-// The sum over the matched positions. A position that only shares the bitmap's bit has weight 0 and is skipped.
+// Adds the matched positions of the row that begins at `begin`. A term that only shares a bit of the bitmap has
+// query weight 0 and adds 0, which changes no sum.
 template <class Term, class Decode>
 double add_matches(const Term* terms, const uint16_t* positions, size_t n, const TermWeights& weights,
                    double score, const Decode& decode) {
     for (size_t i = 0; i < n; ++i) {
-        const float query_weight = weights[terms[positions[i]]];
-        if (query_weight > 0.0f) score += double(query_weight) * double(decode(positions[i]));
+        score += double(weights[terms[positions[i]]]) * double(decode(positions[i]));
     }
     return score;
 }
 
 template <class Term>
-double add_chunk(const Forward& forward, const Term* terms, size_t begin, const uint16_t* positions, size_t n,
-                 const TermWeights& weights, double score) {
-    switch (forward.storage) {
-        case Storage::float32: {
-            const float* values = static_cast<const float*>(forward.weights) + begin;
-            return add_matches(terms, positions, n, weights, score, [values](size_t at) { return values[at]; });
-        }
-        default:
-            return add_matches(terms, positions, n, weights, score,
-                               [&forward, begin](size_t at) { return forward.weight(begin + at); });
+double add_matches(const Forward& forward, const Term* terms, size_t begin, const uint16_t* positions, size_t n,
+                   const TermWeights& weights, double score) {
+    if (forward.storage == Storage::float32) {
+        const float* values = static_cast<const float*>(forward.weights) + begin;
+        return add_matches(terms + begin, positions, n, weights, score,
+                           [values](size_t at) { return values[at]; });
     }
+    return add_matches(terms + begin, positions, n, weights, score,
+                       [&forward, begin](size_t at) { return forward.weight(begin + at); });
+}
+
+double add_matches(const Forward& forward, size_t begin, const uint16_t* positions, size_t n,
+                   const TermWeights& weights, double score) {
+    return forward.terms16 != nullptr
+               ? add_matches(forward, forward.terms16, begin, positions, n, weights, score)
+               : add_matches(forward, forward.terms32, begin, positions, n, weights, score);
 }
 
 }  // namespace
+
+Rescorer::Rescorer() : positions_(kStages * kRowPositions) {}
 
 void Rescorer::assign(const Query& query, const QueryWeights& weights, const KernelSet& kernels) {
     weights_ = &weights;
@@ -55,66 +54,71 @@ void Rescorer::assign(const Query& query, const QueryWeights& weights, const Ker
     }
 }
 
-double Rescorer::add_field(const Forward& forward, const TermWeights& weights, const MatchBitmap& bitmap,
-                           Row row, double score) {
-    for (size_t begin = row.begin; begin < row.end; begin += kChunk) {
-        const size_t size = std::min(kChunk, row.end - begin);
-        uint16_t* positions = positions_.data();
-        if (forward.terms16 != nullptr) {
-            const uint16_t* terms = forward.terms16 + begin;
-            const size_t n = kernels_->match_terms16(terms, size, bitmap.words.data(), positions);
-            score = add_chunk(forward, terms, begin, positions, n, weights, score);
-        } else {
-            const uint32_t* terms = forward.terms32 + begin;
-            const size_t n = kernels_->match_terms32(terms, size, bitmap.words.data(), positions);
-            score = add_chunk(forward, terms, begin, positions, n, weights, score);
-        }
-    }
-    return score;
-}
-
-double Rescorer::score(const Segment& segment, size_t document) {
-    double score = 0.0;
-    for (size_t field = 0; field < segment.fields.size(); ++field) {
-        const TermWeights& weights = (*weights_)[field];
-        if (weights.empty()) continue;
-        const Forward& forward = segment.fields[field].forward();
-        score = add_field(forward, weights, bitmaps_[field], forward.row(document), score);
-    }
-    return score;
-}
-
-void Rescorer::prefetch_start(const Segment& segment, size_t document) const {
-    for (size_t field = 0; field < segment.fields.size(); ++field) {
-        if (!(*weights_)[field].empty()) __builtin_prefetch(segment.fields[field].forward().indptr + document);
-    }
-}
-
-void Rescorer::prefetch_row(const Segment& segment, size_t document) const {
-    for (size_t field = 0; field < segment.fields.size(); ++field) {
-        if ((*weights_)[field].empty()) continue;
-        const Forward& forward = segment.fields[field].forward();
-        const Row row = forward.row(document);
-        const size_t size = std::min<size_t>(row.end - row.begin, 256);
-        const size_t term_size = forward.terms16 != nullptr ? 2 : 4,
-                     weight_size = weight_size_bytes(forward.storage);
-        const char* terms = forward.terms16 != nullptr ? reinterpret_cast<const char*>(forward.terms16)
-                                                       : reinterpret_cast<const char*>(forward.terms32);
-        prefetch_bytes(terms + row.begin * term_size, size * term_size);
-        prefetch_bytes(static_cast<const char*>(forward.weights) + row.begin * weight_size, size * weight_size);
-    }
-}
-
 void Rescorer::score_all(const Part& part, const uint32_t* documents, size_t n, std::vector<Hit>& hits) {
-    const Segment& segment = *part.segment;
-    for (size_t at = 0; at < std::min(n, kStartsAhead); ++at) prefetch_start(segment, documents[at]);
-    for (size_t at = 0; at < std::min(n, kRowsAhead); ++at) prefetch_row(segment, documents[at]);
-    for (size_t at = 0; at < n; ++at) {
-        if (at + kStartsAhead < n) prefetch_start(segment, documents[at + kStartsAhead]);
-        if (at + kRowsAhead < n) prefetch_row(segment, documents[at + kRowsAhead]);
-        const double score = this->score(segment, documents[at]);
-        if (score > 0.0) hits.push_back(make_hit(score, part.base + int64_t(documents[at])));
+    scores_.assign(n, 0.0);
+    for (size_t field = 0; field < part.segment->fields.size(); ++field) {
+        if (!(*weights_)[field].empty()) add_field(part.segment->fields[field].forward(), field, documents, n);
     }
+    for (size_t at = 0; at < n; ++at) {
+        if (scores_[at] > 0.0) hits.push_back(make_hit(scores_[at], part.base + int64_t(documents[at])));
+    }
+}
+
+// Most of the time goes to cache misses, so documents follow each other through a pipeline and each stage asks
+// for the lines the next one reads: the starts, then the terms, then only those weights whose terms match. One
+// document a step keeps the requests even; batches ask for more lines at once than the processor can wait for.
+void Rescorer::add_field(const Forward& forward, size_t field, const uint32_t* documents, size_t n) {
+    const TermWeights& weights = (*weights_)[field];
+    for (size_t step = 0; step < n + kAddAfter; ++step) {
+        if (step + kStartsAhead < n) __builtin_prefetch(forward.indptr + documents[step + kStartsAhead]);
+        if (step < n) load_row(forward, documents[step], stages_[step % kStages]);
+        if (step >= kMatchAfter && step - kMatchAfter < n)
+            match_row(forward, field, (step - kMatchAfter) % kStages);
+        if (step < kAddAfter) continue;
+        const size_t slot = (step - kAddAfter) % kStages;
+        const Stage& stage = stages_[slot];
+        double& score = scores_[step - kAddAfter];
+        score = stage.matched ? add_matches(forward, stage.row.begin, positions_.data() + slot * kRowPositions,
+                                            stage.n_matches, weights, score)
+                              : add_long_row(forward, field, stage.row, score);
+    }
+}
+
+void Rescorer::load_row(const Forward& forward, size_t document, Stage& stage) const {
+    const size_t term_bytes = forward.terms16 != nullptr ? 2 : 4;
+    const char* terms = forward.terms16 != nullptr ? reinterpret_cast<const char*>(forward.terms16)
+                                                   : reinterpret_cast<const char*>(forward.terms32);
+    const Row row = forward.row(document);
+    stage = {row, 0, row.end - row.begin <= kRowTerms};
+    const size_t end = std::min(row.end, row.begin + kRowTerms) * term_bytes;
+    for (size_t at = row.begin * term_bytes; at < end; at += 64) __builtin_prefetch(terms + at);
+}
+
+void Rescorer::match_row(const Forward& forward, size_t field, size_t slot) {
+    Stage& stage = stages_[slot];
+    if (!stage.matched) return;
+    const size_t weight_bytes = weight_size_bytes(forward.storage);
+    const char* weights = static_cast<const char*>(forward.weights) + stage.row.begin * weight_bytes;
+    uint16_t* positions = positions_.data() + slot * kRowPositions;
+    stage.n_matches = match(forward, field, stage.row.begin, stage.row.end - stage.row.begin, positions);
+    for (size_t j = 0; j < stage.n_matches; ++j) __builtin_prefetch(weights + positions[j] * weight_bytes);
+}
+
+double Rescorer::add_long_row(const Forward& forward, size_t field, Row row, double score) {
+    uint16_t positions[kRowPositions];
+    for (size_t begin = row.begin; begin < row.end; begin += kRowTerms) {
+        const size_t n = match(forward, field, begin, std::min(kRowTerms, row.end - begin), positions);
+        score = add_matches(forward, begin, positions, n, (*weights_)[field], score);
+    }
+    return score;
+}
+
+size_t Rescorer::match(const Forward& forward, size_t field, size_t begin, size_t size,
+                       uint16_t* positions) const {
+    const uint32_t* bitmap = bitmaps_[field].words.data();
+    return forward.terms16 != nullptr
+               ? kernels_->match_terms16(forward.terms16 + begin, size, bitmap, positions)
+               : kernels_->match_terms32(forward.terms32 + begin, size, bitmap, positions);
 }
 
 }  // namespace lsr

@@ -20,27 +20,41 @@ struct MatchBitmap {
 
 class Rescorer {
   public:
+    Rescorer();
+
     // weights must outlive the rescorer's use.
     void assign(const Query& query, const QueryWeights& weights, const KernelSet& kernels);
 
-    double score(const Segment& segment, size_t document);
-
-    // Appends the hits of documents (positions in `part`, n of them) that have a common term. Documents ahead
-    // are prefetched: most of the time goes to cache misses.
+    // Appends the hits among n documents (positions in `part`): those that have a common term.
     void score_all(const Part& part, const uint32_t* documents, size_t n, std::vector<Hit>& hits);
 
   private:
-    void prefetch_start(const Segment& segment, size_t document) const;
-    void prefetch_row(const Segment& segment, size_t document) const;
-    double add_field(const Forward& forward, const TermWeights& weights, const MatchBitmap& bitmap, Row row,
-                     double score);
+    // A document on its way through the stages of `add_field`.
+    struct Stage {
+        Row row;
+        size_t n_matches;
+        bool matched;  // its positions are known; false: the row is too long for the buffer
+    };
 
-    static constexpr size_t kChunk = 2048;  // terms matched at once
+    void add_field(const Forward& forward, size_t field, const uint32_t* documents, size_t n);
+    void load_row(const Forward& forward, size_t document, Stage& stage) const;
+    void match_row(const Forward& forward, size_t field, size_t slot);
+    double add_long_row(const Forward& forward, size_t field, Row row, double score);
+    size_t match(const Forward& forward, size_t field, size_t begin, size_t size, uint16_t* positions) const;
+
+    static constexpr size_t kStartsAhead = 16;  // in documents, as all here
+    static constexpr size_t kMatchAfter = 6;
+    static constexpr size_t kAddAfter = 10;
+    static constexpr size_t kStages = 16;  // above kAddAfter
+    static constexpr size_t kRowTerms = 512;
+    static constexpr size_t kRowPositions = kRowTerms + 64;
 
     const QueryWeights* weights_ = nullptr;
     const KernelSet* kernels_ = nullptr;
     std::vector<MatchBitmap> bitmaps_;
-    std::array<uint16_t, kChunk + 64> positions_;
+    std::vector<double> scores_;
+    std::array<Stage, kStages> stages_;
+    std::vector<uint16_t> positions_;  // kStages rows of kRowPositions
 };
 
 }  // namespace lsr
