@@ -88,7 +88,6 @@ def identifier_of(value: object, name: str) -> str:
     if isinstance(value, str):
         if not value:
             raise InputError(f'field "{name}" is empty; every record needs an id', field=name)
-        _check_encodable(value, name)
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -98,7 +97,6 @@ def identifier_of(value: object, name: str) -> str:
 def text_of(value: object, name: str) -> str:
     if not isinstance(value, str):
         raise InputError(f'field "{name}" must be text, not {kind_of(value)}', field=name)
-    _check_encodable(value, name)
     return value
 
 
@@ -172,17 +170,3 @@ def _metadata(
     elif inner is not None:
         left["metadata"] = inner
     return left if wanted is None else {name: left[name] for name in wanted if name in left}
-
-
-def _check_encodable(value: str, name: str) -> None:
-    """Half of a surrogate pair (JSON can spell one) is not text: it has no UTF-8 form."""
-    if value.isascii():
-        return
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f'field "{name}" holds half of a surrogate pair (\\u{ord(value[error.start]):04x})'
-            f" at character {error.start + 1}; write the whole character",
-            field=name,
-        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -26,6 +27,9 @@ def read_json_lines(stream: Stream) -> Iterator[Record | InputError]:
             yield error
 
 
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
 class _NotAnObjectError(ValueError):
     pass
 
@@ -39,7 +43,20 @@ def _parse(line: str) -> dict[str, object]:
         raise _NotAnObjectError(f"invalid JSON: {error}") from error
     if not isinstance(value, dict):
         raise _NotAnObjectError(f"expected a JSON object, not {kind_of(value)}{_hint(line)}")
+    if SURROGATE.search(line):
+        _check_encodable(value)
     return value
+
+
+def _check_encodable(value: dict[str, object]) -> None:
+    """Half of a surrogate pair (JSON can spell one) is not text: it has no UTF-8 form."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = ord(error.object[error.start])
+        raise _NotAnObjectError(
+            f"half of a surrogate pair (\\u{half:04x}); write the whole character"
+        ) from error
 
 
 def _refuse_constant(name: str) -> NoReturn:

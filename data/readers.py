@@ -9,13 +9,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from lsr.data.delimited import read_csv, read_tsv
 from lsr.data.documents import Document
 from lsr.data.fields import FieldMapping, make_document
-from lsr.data.formats import Format, Part, parts_of
+from lsr.data.formats import Format, Part, parts_of, total_size
 from lsr.data.jsonlines import read_json_lines
+from lsr.data.parquet import read_parquet
 from lsr.data.records import Record
 from lsr.data.report import ReadReport
-from lsr.data.streams import as_source, open_stream, source_size
+from lsr.data.streams import Stream, as_source, open_stream
+from lsr.data.textfiles import read_text_file
 
 from lsr.errors import DuplicateIdError, EmptySourceError, InputError
 
@@ -44,23 +47,35 @@ def read_documents(
     where = as_source(source)
     parts = parts_of(where, format)
     counts = report if report is not None else ReadReport()
-    counts.bytes_total = _total_size(parts)
-    found = _documents(_records(parts, counts), mapping or FieldMapping(), counts)
+    counts.bytes_total = total_size(parts)
+    given = mapping or FieldMapping()
+    found = _documents(_records(parts, given, counts), given, counts)
     return _judged(found, str(source), on_error, counts)
 
 
-def _total_size(parts: Iterable[Part]) -> int | None:
-    sizes = [source_size(part.source) for part in parts]
-    known = [size for size in sizes if size is not None]
-    return sum(known) if len(known) == len(sizes) else None
-
-
-def _records(parts: Iterable[Part], report: ReadReport) -> Iterator[Record | InputError]:
+def _records(parts: Iterable[Part], given: FieldMapping, report: ReadReport) -> Iterator[Record | InputError]:
     for part in parts:
+        if part.format is Format.PARQUET:
+            yield from read_parquet(Path(part.source), report)
+            continue
         with open_stream(part.source) as stream:
             report.enter(stream.position)
-            yield from read_json_lines(stream)
+            yield from _stream_records(stream, part, given, report)
             report.leave()
+
+
+def _stream_records(
+    stream: Stream, part: Part, given: FieldMapping, report: ReadReport
+) -> Iterator[Record | InputError]:
+    match part.format:
+        case Format.TSV:
+            yield from read_tsv(stream, given, report)
+        case Format.CSV:
+            yield from read_csv(stream, given, report)
+        case Format.TEXT:
+            yield read_text_file(stream, part.name)
+        case _:
+            yield from read_json_lines(stream)
 
 
 def _documents(
@@ -76,7 +91,7 @@ def _documents(
         try:
             if mapping is None:
                 mapping = given.resolved(list(record.values))
-                report.guessed = mapping.guessed(given)
+                report.guessed = report.guessed or mapping.guessed(given)
             document = make_document(record.values, mapping, ordinal)
             _check_new(document.id, seen)
             yield document

@@ -182,7 +182,9 @@ def test_a_missing_source_is_noticed_before_reading(tmp_path):
 
 
 def test_an_unknown_format(write):
-    with pytest.raises(InvalidArgumentError, match="unknown format 'word'; there are beir, jsonl"):
+    with pytest.raises(
+        InvalidArgumentError, match="unknown format 'word'; there are jsonl, tsv, csv, parquet, text"
+    ):
         read_documents(write("d.jsonl", GOOD), format="word")
 
 
@@ -234,3 +236,8 @@ def test_flipped_bytes_in_compressed_data(write, suffix):
     path.write_bytes(bytes(data))
     with pytest.raises(InputError, match="damaged"):
         list(read_documents(path, on_error="skip"))
+
+
+def test_a_whole_surrogate_pair_is_a_character(write):
+    path = write("d.jsonl", '{"_id": "1", "text": "\\ud83d\\ude00"}')
+    assert [document.text for document in read_documents(path)] == ["\U0001f600"]
