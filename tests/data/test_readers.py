@@ -104,10 +104,8 @@ BROKEN = {
     "a null text": ('{"_id": "x", "text": null}', 'field "text" must be text, not null'),
     "a text that is a list": ('{"_id": "x", "text": ["t"]}', 'field "text" must be text, not a list'),
     "a title that is a number": ('{"_id": "x", "text": "t", "title": 5}', 'field "title" must be text'),
-    "half a surrogate pair": (
-        '{"_id": "x", "text": "\\ud83d"}',
-        "half of a surrogate pair (\\ud83d) at character 1",
-    ),
+    "half a surrogate pair": ('{"_id": "x", "text": "\\ud83d"}', "half of a surrogate pair (\\ud83d)"),
+    "half a pair in metadata": ('{"_id": "x", "text": "", "m": ["\\uDE00"]}', "of a surrogate pair (\\ude00)"),
     "an id that was there": ('{"_id": "a", "text": "t"}', 'the id "a" stands a second time'),
 }
 
