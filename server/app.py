@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Request, Response
 from lsr.server import problems
 from lsr.server.limits import BodyLimit
-from lsr.server.routes import documents, search, status
+from lsr.server.routes import documents, pages, search, status
 from lsr.server.schemas import SearchBody, SearchParameters
 from lsr.server.service import Service
 from lsr.server.settings import ServerSettings
@@ -43,7 +43,7 @@ def create_app(pipeline: Pipeline, settings: ServerSettings | None = None) -> Fa
         redoc_url=None,
     )
     app.state.service = service
-    for routes in (search, documents, status):
+    for routes in (search, documents, status, pages):
         app.include_router(routes.router)
     problems.install(app, models={("POST", "/v1/search"): SearchBody, ("GET", "/v1/search"): SearchParameters})
     _count_requests(app, service)
