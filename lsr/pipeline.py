@@ -136,7 +136,8 @@ class Pipeline:
         with watch.stage("fetch"):
             documents = self.collection.documents(numbers)
         with watch.stage("explain"):
-            views = query_views(self.collection, self.encoders, request.text, query.vectors, weights)
+            text = request.text if request.explain or request.highlight else None
+            views = query_views(self.collection, self.encoders, text, query.vectors, weights)
             hits = [
                 _hit(self.collection, request, views, rank=rank, score=float(score), document=document)
                 for rank, (document, score) in enumerate(

@@ -13,6 +13,7 @@ from lsr.server.settings import ServerSettings
 
 from lsr.errors import ResourceError
 from lsr.pipeline import Pipeline
+from lsr.requests import SearchRequest
 
 GRACE_S = 10  # for requests under way when the server is told to stop
 
@@ -33,6 +34,7 @@ def run(
     """
     with listening_socket(host, port) as listener:
         pipeline = Pipeline.open(index, threads=1, load=load)
+        pipeline.search(SearchRequest("warm up", explain=True))  # the first of everything is slow
         config = uvicorn.Config(
             create_app(pipeline, settings),
             log_level="warning",

@@ -12,6 +12,7 @@ from lsr.cli.index import index
 from lsr.cli.info import info
 from lsr.cli.search import search
 from lsr.cli.serve import serve
+from lsr.cli.verify import verify
 
 app = typer.Typer(
     name="lsr",
@@ -40,5 +41,5 @@ def options(
     """Options before the command."""
 
 
-for command in (index, search, serve, encode, info):
+for command in (index, search, serve, encode, verify, info):
     app.command()(command)

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -23,9 +23,15 @@ ISSUES = "the project's issue tracker"
 
 
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status; nothing but a status leaves here."""
+    """Run the command line and return its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded(lambda: app(args=given, prog_name="lsr"))
+
+
+def guarded(work: Callable[[], object]) -> int:
+    """Do ``work`` and return an exit status; nothing but a status leaves here."""
     try:
-        app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="lsr")
+        work()
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 0
     except KeyboardInterrupt:

@@ -144,3 +144,19 @@ def test_standard_input_says_that_it_cannot_be_resumed(
 
     assert built.status == 0, built.err
     assert "cannot be resumed" in built.err
+
+
+def test_verify_finds_nothing_and_then_a_changed_byte(lsr: RunLsr, index: Path) -> None:
+    sound = lsr("verify", index, "--json")
+    assert sound.status == 0
+    assert sound.json["queries_checked"] > 0
+    assert sound.json["problems"] == []
+
+    victim = next(index.glob("segments/*/bm25.weights.arr"))
+    data = bytearray(victim.read_bytes())
+    data[70] ^= 1
+    victim.write_bytes(data)
+    damaged = lsr("verify", index)
+    assert damaged.status == 2
+    assert "bm25.weights.arr" in damaged.out
+    assert "damaged files" in damaged.err
