@@ -18,6 +18,7 @@ def results_table(results: Sequence[EvaluationResult], comparisons: Sequence[Com
     """One row for each system: means with intervals, marked with the systems they beat significantly."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(
         title=_title(results[0]),
@@ -32,8 +33,11 @@ def results_table(results: Sequence[EvaluationResult], comparisons: Sequence[Com
         table.add_column(heading, justify="right", no_wrap=True)
     for at, result in enumerate(results):
         means = [
-            f"{_short(each.mean, 4)}{_beaten(result, measure, results, comparisons)}"
-            f"\n[dim]{_short(each.ci95[0], 3)}–{_short(each.ci95[1], 3)}[/dim]"
+            Text.assemble(
+                _short(each.mean, 4),
+                _beaten(result, measure, results, comparisons),
+                (f"\n{_short(each.ci95[0], 3)}–{_short(each.ci95[1], 3)}", "dim"),
+            )
             for measure, each in result.measures.items()
         ]
         label = f"{_MARKS[at % len(_MARKS)]} {result.system.name}" if len(results) > 1 else result.system.name

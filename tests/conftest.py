@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -115,3 +116,19 @@ def small_pipeline(
 ) -> Pipeline:
     """An index of five documents; tests must not change it."""
     return build_index(tmp_path_factory.mktemp("small") / "index", small_documents)
+
+
+@pytest.fixture(scope="session")
+def collection_folder() -> Callable[[str], Path]:
+    """The folder of a test collection by its name; the test skips where there is none."""
+
+    def find(name: str) -> Path:
+        root = os.environ.get("LSR_COLLECTIONS")
+        if not root:
+            pytest.skip("LSR_COLLECTIONS does not name a folder with test collections")
+        folder = Path(root) / name
+        if not folder.is_dir():
+            pytest.skip(f"no collection {name} in {root}")
+        return folder
+
+    return find

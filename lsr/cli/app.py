@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lsr.cli.encode import encode
+from lsr.cli.evaluate import evaluate
 from lsr.cli.index import index
 from lsr.cli.info import info
 from lsr.cli.search import search
@@ -43,3 +44,4 @@ def options(
 
 for command in (index, search, serve, encode, verify, info):
     app.command()(command)
+app.command("eval")(evaluate)

@@ -1,0 +1,250 @@
+"""From a dataset's folder to results: index it, or take an index that exists, search, measure, compare."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from lsr.eval.cache import VectorCache
+from lsr.eval.cached_encoder import CachedEncoder
+from lsr.eval.environment import environment
+from lsr.eval.evaluate import Judged, SystemChoice, SystemRun, default_systems, evaluate
+from lsr.eval.measures import DEFAULT_MEASURES, evaluate_run, parse_measures, required_depth
+from lsr.eval.results import Comparison, EvaluationResult, SelfMatches, System, compare, estimate
+
+from lsr.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from lsr.data.beir import BeirDataset
+    from lsr.eval.runs import Run
+    from lsr.indexer.collection import Collection
+
+    from lsr.encoders.base import SparseEncoder
+    from lsr.fields import FieldEncoder
+    from lsr.forecast import Forecast
+    from lsr.indexing import IndexPlan
+    from lsr.pipeline import Pipeline
+
+
+def _ignore(_: object) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to evaluate; every field has the default of ``lsr eval``.
+
+    cache:     where vectors are kept; None to encode everything anew
+    seed:      of the intervals and the significance tests; the rankings do not depend on it
+    threads:   for encoding, indexing and searching; the latency is measured on one
+    memory:    bytes of working memory for encoding; None takes a part of what is available
+    baselines: ranked lists made elsewhere, by name, compared with our own
+    lucene:    Lucene's BM25 (k1 0.9, b 0.4, English) is one more baseline
+    """
+
+    measures: Sequence[str] = DEFAULT_MEASURES
+    self_matches: SelfMatches = "kept"
+    cache: VectorCache | None = None
+    seed: int = 0
+    threads: int = 1
+    memory: int | None = None
+    baselines: Mapping[str, Run] = field(default_factory=dict)
+    lucene: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Systems in the order given, baselines first, and every pair of them compared."""
+
+    runs: Sequence[SystemRun]
+    comparisons: Sequence[Comparison]
+
+    @property
+    def results(self) -> list[EvaluationResult]:
+        return [each.result for each in self.runs]
+
+
+def plan_evaluation(
+    model: str, systems: Sequence[SystemChoice] | None, *, language: str = "english"
+) -> IndexPlan:
+    """What to index so that ``systems`` can be searched; with None, the model's field and BM25's.
+
+    The weights recorded for the model stay, because they are what its sum means; others are 1.
+    """
+    from lsr.indexing import COUNTED, COUNTED_ONLY, LEARNED, RECORDED_SUMS, plan_index
+
+    everything = {COUNTED: 1.0} if model == COUNTED_ONLY else {LEARNED: 1.0, COUNTED: 1.0}
+    weights = RECORDED_SUMS.get(model, everything)
+    if systems is not None:
+        weights = {name: weights.get(name, 1.0) for system in systems for name in system.weights}
+    return plan_index(model, weights, language=language)
+
+
+def evaluate_dataset(
+    dataset: BeirDataset,
+    plan: IndexPlan,
+    settings: Settings,
+    *,
+    systems: Sequence[SystemChoice] | None = None,
+    on_forecast: Callable[[Forecast], None] = _ignore,
+    progress: Callable[[int], None] = _ignore,
+) -> Evaluation:
+    """Index the dataset by ``plan`` in a temporary folder and evaluate ``systems`` on it.
+
+    systems:  None takes every field alone, and the sum where the plan has one
+    progress: called with the number of documents indexed since the last call
+    """
+    parse_measures(settings.measures)  # before the long part
+    with _temporary_index(dataset, plan, settings, on_forecast, progress) as (pipeline, truncated):
+        return _evaluate(pipeline, dataset, settings, systems, truncated)
+
+
+def evaluate_index(
+    index: Path,
+    dataset: BeirDataset,
+    settings: Settings,
+    *,
+    model: str | None = None,
+    systems: Sequence[SystemChoice] | None = None,
+) -> Evaluation:
+    """Evaluate an index of the dataset's documents.
+
+    model: use this one instead of the one the index names; it must make the same vectors
+    Raises InvalidArgumentError if none of the relevant documents is in the index.
+    """
+    from lsr.pipeline import Pipeline
+
+    parse_measures(settings.measures)
+    opened = Pipeline.open(index, model=model, threads=settings.threads)
+    pipeline = Pipeline(
+        opened.collection, {name: _cached_field(each, settings.cache) for name, each in opened.encoders.items()}
+    )
+    _check_same_documents(pipeline.collection, dataset, index)
+    return _evaluate(pipeline, dataset, settings, systems, truncated=None)
+
+
+def _evaluate(
+    pipeline: Pipeline,
+    dataset: BeirDataset,
+    settings: Settings,
+    systems: Sequence[SystemChoice] | None,
+    truncated: int | None,
+) -> Evaluation:
+    rng = np.random.default_rng(settings.seed)
+    judged = Judged(dataset.name, dataset.all_queries, dataset.qrels)
+    given = {**settings.baselines, **({"lucene": _lucene_run(dataset, settings)} if settings.lucene else {})}
+    baselines = [_baseline(name, run, judged, settings, rng) for name, run in given.items()]
+    own = evaluate(
+        pipeline,
+        judged,
+        systems if systems is not None else default_systems(pipeline.collection),
+        rng=rng,
+        measures=settings.measures,
+        self_matches=settings.self_matches,
+        truncated=truncated,
+        threads=settings.threads,
+    )
+    runs = [*baselines, *own]
+    return Evaluation(runs, compare([each.result for each in runs], rng))
+
+
+def _lucene_run(dataset: BeirDataset, settings: Settings) -> Run:
+    from lsr.eval.lucene import bm25_run
+
+    return bm25_run(
+        ((document.id, document.encoder_text()) for document in dataset.documents()),
+        {query.id: query.text for query in dataset.queries},
+        k=required_depth(parse_measures(settings.measures)) + (settings.self_matches == "removed"),
+        threads=settings.threads,
+    )
+
+
+def _baseline(name: str, run: Run, dataset: Judged, settings: Settings, rng: np.random.Generator) -> SystemRun:
+    """A result for ranked lists made elsewhere: measures only."""
+    judged = {query.id: dataset.qrels[query.id] for query in dataset.judged}
+    if settings.self_matches == "removed":
+        run = {query: [hit for hit in ranking if hit[0] != query] for query, ranking in run.items()}
+    values = evaluate_run(run, judged, parse_measures(settings.measures))
+    result = EvaluationResult(
+        dataset=dataset.name,
+        system=System(name, (), mode="file"),
+        values=values,
+        measures={measure: estimate(each, rng) for measure, each in values.items()},
+        queries=len(dataset.queries),
+        judged_queries=len(judged),
+        unknown_queries=len(dataset.qrels) - len(judged),
+        documents=None,
+        truncated=None,
+        self_matches=settings.self_matches,
+        non_zeros=None,
+        flops=None,
+        latency_ms=None,
+        index_bytes=None,
+        environment=environment(settings.threads),
+    )
+    return SystemRun(result, run)
+
+
+@contextmanager
+def _temporary_index(
+    dataset: BeirDataset,
+    plan: IndexPlan,
+    settings: Settings,
+    on_forecast: Callable[[Forecast], None],
+    progress: Callable[[int], None],
+) -> Iterator[tuple[Pipeline, int]]:
+    """A pipeline over an index of the dataset that is gone afterwards, and how many documents were cut."""
+    from lsr.indexer.collection import Collection
+
+    from lsr.indexing import DocumentEncoder, index_documents
+
+    documents = DocumentEncoder(
+        plan, encoder=_encoder(plan, settings), threads=settings.threads, memory=settings.memory
+    )
+    with tempfile.TemporaryDirectory(prefix="lsr-eval-") as folder:
+        index = Path(folder) / "index"
+        summary = index_documents(
+            dataset.documents(),
+            index,
+            documents,
+            threads=settings.threads,
+            on_forecast=on_forecast,
+            progress=progress,
+        )
+        yield documents.pipeline(Collection.open(index)), summary.truncated
+
+
+def _encoder(plan: IndexPlan, settings: Settings) -> SparseEncoder | None:
+    """The plan's model behind the cache; None if it has none."""
+    from lsr.encoders.loading import load_encoder
+    from lsr.indexing import LEARNED
+
+    if LEARNED not in plan.weights:
+        return None
+    encoder = load_encoder(plan.model, threads=settings.threads, memory=settings.memory)
+    return CachedEncoder(encoder, settings.cache) if settings.cache is not None else encoder
+
+
+def _cached_field(opened: FieldEncoder, cache: VectorCache | None) -> FieldEncoder:
+    """The same field, its model behind the cache."""
+    from lsr.fields import EncodedField
+
+    if cache is None or not isinstance(opened, EncodedField):
+        return opened
+    return EncodedField(CachedEncoder(opened.encoder, cache))
+
+
+def _check_same_documents(collection: Collection, dataset: BeirDataset, index: Path) -> None:
+    """An index of something else would silently score zero everywhere."""
+    judged = (each for judgements in dataset.qrels.values() for each in judgements.items())
+    relevant = {document for document, grade in judged if grade > 0}
+    if relevant and not any(collection.number_of(document) is not None for document in relevant):
+        raise InvalidArgumentError(
+            f"{index}: holds none of the {len(relevant):,} documents that {dataset.name} judges relevant;"
+            " evaluate an index of that dataset's documents"
+        )
