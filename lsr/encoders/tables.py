@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lsr.encoders.base import EncodeStatistics
 from lsr.encoders.checks import check_texts
 from lsr.encoders.shaping import Shaping
-from lsr.encoders.tokens import TextTokenizer
+from lsr.encoders.tokens import TextTokenizer, Tokens
 from lsr.errors import ModelError
 from lsr.vectors import SparseVectors
 
@@ -50,12 +50,24 @@ class TableSide:
         self._counted += EncodeStatistics(
             texts=len(tokens), tokens=len(tokens.ids), truncated=int(tokens.truncated.sum())
         )
+        return self._shaping(self._alone(tokens) if len(tokens) == 1 else self._many(tokens))
+
+    def _alone(self, tokens: Tokens) -> SparseVectors:
+        """What ``_many`` gives for one text, at a third of its fixed cost: a lone query waits for it."""
+        distinct = np.array(sorted(set(tokens.ids.tolist())), np.uint32)
+        weights = self._table[distinct]
+        kept = weights > 0
+        if not kept.all():
+            distinct, weights = distinct[kept], weights[kept]
+        return SparseVectors(np.array([0, len(distinct)], np.int64), distinct, weights, len(self._table))
+
+    def _many(self, tokens: Tokens) -> SparseVectors:
         size = len(self._table)
         row_of = np.repeat(np.arange(len(tokens)), tokens.lengths)
         distinct = np.unique(row_of * size + tokens.ids)
         rows, terms = np.divmod(distinct[self._table[distinct % size] > 0], size)
         indptr = np.searchsorted(rows, np.arange(len(tokens) + 1)).astype(np.int64)
-        return self._shaping(SparseVectors(indptr, terms.astype(np.uint32), self._table[terms], size))
+        return SparseVectors(indptr, terms.astype(np.uint32), self._table[terms], size)
 
 
 def idf_table(texts: Iterable[str], tokenizer: TextTokenizer, vocabulary_size: int) -> Float32Array:

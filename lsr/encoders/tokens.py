@@ -33,6 +33,9 @@ class Tokens:
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]], truncated: Sequence[bool]) -> Tokens:
+        if len(rows) == 1:  # a lone query, which waits for every microsecond
+            alone = np.array(rows[0], np.int32)
+            return cls(alone, np.array([0, len(alone)], np.int64), np.array(truncated, dtype=np.bool_))
         offsets = np.zeros(len(rows) + 1, np.int64)
         np.cumsum([len(row) for row in rows], out=offsets[1:])
         ids = np.fromiter((token for row in rows for token in row), np.int32, count=int(offsets[-1]))

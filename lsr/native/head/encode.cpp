@@ -29,7 +29,8 @@ void quantize_document(const PackedHead& head, const Kernels& kernels, const flo
         }
         largest = std::max(largest, size);
     }
-    const float scale = largest / 127.0f < kSmallestScale ? 0.0f : largest / 127.0f;
+    const float step = largest / kernels.filter.largest_code;
+    const float scale = step < kSmallestScale ? 0.0f : step;
     const float inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
     double norm = 0.0;
     double residual = 0.0;
@@ -131,14 +132,14 @@ void find_candidates(const PackedHead& head, const Kernels& kernels, const float
             if (document.n_tokens == 0) continue;
             make_room(document);
             document.n_candidates +=
-                kernels.filter(tile,
-                               {.codes = workspace.codes.data() + document.first_token * stride,
-                                .offsets = workspace.offsets.data() + document.first_token,
-                                .n_tokens = document.n_tokens,
-                                .scale = document.scale,
-                                .norm = document.norm,
-                                .residual = document.residual},
-                               document.candidates.data() + document.n_candidates);
+                kernels.filter.run(tile,
+                                   {.codes = workspace.codes.data() + document.first_token * stride,
+                                    .offsets = workspace.offsets.data() + document.first_token,
+                                    .n_tokens = document.n_tokens,
+                                    .scale = document.scale,
+                                    .norm = document.norm,
+                                    .residual = document.residual},
+                                   document.candidates.data() + document.n_candidates);
         }
     }
 }

@@ -38,7 +38,7 @@ void check_values(const float* values, size_t n, size_t row_length, const char* 
 
 PackedHead::PackedHead(const float* embedding, size_t n_terms, size_t width, const float* bias,
                        const float* center)
-    : embedding_(embedding), n_terms_(n_terms), width_(width), n_groups_((width + 3) / 4) {
+    : embedding_(embedding), n_terms_(n_terms), width_(width), n_groups_((width + 7) / 8 * 2) {
     if (n_terms == 0 || n_terms > std::numeric_limits<uint32_t>::max() || width == 0 || width > kMaxWidth) {
         throw std::invalid_argument("a head needs 1 to 65,536 columns and at least one term, not " +
                                     std::to_string(n_terms) + " x " + std::to_string(width));

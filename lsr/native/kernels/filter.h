@@ -14,12 +14,12 @@ inline constexpr size_t kTileTerms = 64;
 inline constexpr size_t kTilePanels = kTileTerms / kPanelTerms;
 inline constexpr int kTermCodeOffset = 64;
 
-// A term's codes lie in [-63, 63] and are stored + 64, in [1, 127]: then the sum of two products with a token's
-// codes in [-127, 127] fits the 16 bits in which AVX2's vpmaddubsw would saturate (2 * 127 * 127 = 32,258), and
-// one layout serves every processor.
+// A term's codes lie in [-63, 63] and are stored + 64, in [1, 127]; a token's lie in [-127, 127], for AVX2 in
+// [-63, 63]. AVX2's vpmaddubsw saturates sums of products at 16 bits: 2 * 127 * 127 = 32,258 just fits, and so
+// does 4 * 127 * 63 = 32,004. So one layout of the terms serves every processor.
 struct FilterTile {
     const uint8_t* codes;   // [kTilePanels][n_groups][kPanelTerms][4]
-    size_t n_groups;        // ceil(width / 4)
+    size_t n_groups;        // groups of 4 codes; even
     const float* scale;     // [kTileTerms], and so the three below
     const float* residual;  // factor of the document's `norm`
     const float* norm;      // factor of the document's `residual`
@@ -42,7 +42,12 @@ struct FilterDocument {
 //     bias_v
 // is not <= 0 in float32 (a NaN counts as a candidate). `out` has room for kTileTerms + 16 ids. Returns how
 // many. The integers agree on every instruction set; the float32 line may round differently, within its slack.
-using Filter = size_t (*)(const FilterTile& tile, const FilterDocument& document, uint32_t* out);
+using FilterFunction = size_t (*)(const FilterTile& tile, const FilterDocument& document, uint32_t* out);
+
+struct Filter {
+    FilterFunction run;
+    float largest_code;  // of a token
+};
 
 size_t filter_scalar(const FilterTile& tile, const FilterDocument& document, uint32_t* out);
 size_t filter_avx2(const FilterTile& tile, const FilterDocument& document, uint32_t* out);

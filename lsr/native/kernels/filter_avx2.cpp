@@ -1,4 +1,6 @@
-// 4 tokens x 16 terms in 8 accumulators. vpmaddubsw cannot saturate on 7-bit term codes (filter.h).
+// 4 tokens x 16 terms in 8 accumulators, two groups of 4 codes a step. With token codes of 7 bits the sums of
+// four products fit 16 bits (4 * 127 * 63 = 32,004), so two vpmaddubsw share one vpmaddwd: a quarter fewer
+// instructions on the multiplying ports, for a third more candidates.
 #include <immintrin.h>
 
 #include "filter.h"
@@ -12,25 +14,31 @@ inline __m256i broadcast4(const int8_t* from) {
     return _mm256_set1_epi32(bits);
 }
 
-inline __m256i add_products(__m256i sum, __m256i terms, __m256i token) {
-    const __m256i pairs = _mm256_maddubs_epi16(terms, token);
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+// Written out, because g++ 12 copies the accumulators around the intrinsic.
+inline void add(__m256i& sum, __m256i products) {
+    asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(products));
 }
 
 template <int kRows>
 inline void raise_best(const uint8_t* terms, size_t n_groups, const int8_t* tokens, const int32_t* offsets,
                        __m256i best[2]) {
+    const __m256i ones = _mm256_set1_epi16(1);
     __m256i sum[kRows][2];
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) sum[row][0] = sum[row][1] = _mm256_set1_epi32(offsets[row]);
-    for (size_t group = 0; group < n_groups; ++group) {
-        const __m256i low = _mm256_load_si256(reinterpret_cast<const __m256i*>(terms + 64 * group));
-        const __m256i high = _mm256_load_si256(reinterpret_cast<const __m256i*>(terms + 64 * group + 32));
+    for (size_t group = 0; group < n_groups; group += 2) {
+        const auto* codes = reinterpret_cast<const __m256i*>(terms + 64 * group);
 #pragma GCC unroll 4
         for (int row = 0; row < kRows; ++row) {
-            const __m256i token = broadcast4(tokens + (row * n_groups + group) * 4);
-            sum[row][0] = add_products(sum[row][0], low, token);
-            sum[row][1] = add_products(sum[row][1], high, token);
+            const int8_t* token = tokens + (row * n_groups + group) * 4;
+            const __m256i first = broadcast4(token);
+            const __m256i second = broadcast4(token + 4);
+#pragma GCC unroll 2
+            for (int half = 0; half < 2; ++half) {
+                const __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(codes[half], first),
+                                                       _mm256_maddubs_epi16(codes[2 + half], second));
+                add(sum[row][half], _mm256_madd_epi16(pairs, ones));
+            }
         }
     }
 #pragma GCC unroll 4

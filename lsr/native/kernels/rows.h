@@ -17,7 +17,7 @@ using Softmax = void (*)(float* x, size_t n);
 using Center = float (*)(const float* x, const float* center, size_t n, float* out);
 
 // A row's 8-bit codes: code = y to the nearest integer, in [-127, 127], where y = x * inverse_scale in float32.
-// Zero codes follow up to the next multiple of 4; up to 15 bytes behind that may be overwritten.
+// Zero codes follow up to the next multiple of 8; up to 15 bytes behind that may be overwritten.
 struct Quantized {
     int32_t sum;          // of the codes
     int32_t sum_squares;  // of the codes

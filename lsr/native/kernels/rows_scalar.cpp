@@ -45,7 +45,7 @@ Quantized quantize(const float* x, size_t n, float inverse_scale, int8_t* codes)
         result.sum_squares += codes[at] * codes[at];
         result.residual += (y - code) * (y - code);
     }
-    for (; n % 4 != 0; ++n) codes[n] = 0;
+    for (; n % 8 != 0; ++n) codes[n] = 0;
     return result;
 }
 

@@ -63,6 +63,17 @@ def test_queries_are_sets_weighted_by_the_table(
     assert encoder.encode_documents(texts).nnz == documents.encode_documents(texts).nnz
 
 
+def test_a_lone_query_equals_its_row_of_many(tmp_path: Path, tiny_bert: Path, texts: Sequence[str]) -> None:
+    (tmp_path / "idf.json").write_text(json.dumps({"the": 3.0, "cat": 2.0, "a": -1.0, "sat": 0.0}))
+    encoder = load_encoder(tiny_bert, queries=tmp_path / "idf.json")
+    together = encoder.encode_queries(texts)
+    for at, text in enumerate(texts):
+        alone = encoder.encode_queries([text])
+        np.testing.assert_array_equal(alone.indptr, [0, len(together.row(at)[0])])
+        np.testing.assert_array_equal(alone.terms, together.row(at)[0])
+        np.testing.assert_array_equal(alone.weights, together.row(at)[1])
+
+
 def test_negative_weights_count_as_zero(tmp_path: Path, tiny_bert: Path) -> None:
     (tmp_path / "idf.json").write_text(json.dumps({"the": -1.0, "cat": 2.0}))
     encoder = load_encoder(tiny_bert, queries=tmp_path / "idf.json")
