@@ -6,7 +6,7 @@ writing the manifest it returns makes them the index.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -50,34 +50,55 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What writing may use: non-zeros a segment, and threads."""
+class SegmentMaking:
+    """How segments are made: at most so many non-zeros each, on so many threads, under new ids."""
 
     segment_nnz: int
     threads: int
+    new_id: Callable[[], str]
 
 
 def write_generation(
-    storage: Storage, index: Path, base: Manifest, changes: Changes, limits: Limits
+    storage: Storage, index: Path, base: Manifest, changes: Changes, making: SegmentMaking
 ) -> Manifest:
     """Write the files of the generation after ``base`` and return its manifest."""
+    generation, folder = begin_generation(storage, index, base)
+    fields = [_next_field(storage, index, folder, entry, changes) for entry in base.fields]
+    kept = [_next_entry(storage, index, generation, item, fields) for item in changes.kept if item.live.any()]
+    added = [
+        write_segment(storage, index, making.new_id(), group, fields, threads=making.threads)
+        for group in grouped(changes.added, fields, making.segment_nnz)
+    ]
+    manifest = next_manifest(base, generation, fields, [*kept, *added])
+    end_generation(storage, index, folder)
+    return replace(manifest, next_number=changes.next_number)
+
+
+def begin_generation(storage: Storage, index: Path, base: Manifest) -> tuple[int, Path]:
+    """The next generation's number, and the folder for its files: a new one, so nothing is written twice."""
     generation = max(base.generation, highest_number(index / "commits")) + 1
     folder = commit_folder(index, generation)
     storage.make_folder(folder)
-    fields = [_next_field(storage, index, folder, entry, changes) for entry in base.fields]
-    kept = [_next_entry(storage, index, generation, item, fields) for item in changes.kept if item.live.any()]
-    added = _write_segments(storage, index, base, added=changes.added, fields=fields, limits=limits)
+    return generation, folder
+
+
+def end_generation(storage: Storage, index: Path, folder: Path) -> None:
+    """Make the names of a generation's files durable; what is left to do is to write the manifest."""
     for changed in (folder, folder.parent, index):
         storage.sync_folder(changed)
+
+
+def next_manifest(
+    base: Manifest, generation: int, fields: Sequence[FieldEntry], segments: Sequence[SegmentEntry]
+) -> Manifest:
     return replace(
         base,
         generation=generation,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         package=metadata.version("lsr"),
-        next_number=changes.next_number,
-        next_segment=max([base.next_segment, *(int(entry.id) + 1 for entry in added)]),
+        next_segment=max([base.next_segment, *(int(entry.id) + 1 for entry in segments)]),
         fields=tuple(fields),
-        segments=(*kept, *added),
+        segments=tuple(segments),
     )
 
 
@@ -114,23 +135,7 @@ def _next_entry(
     return replace(item.entry, deletions=deletions)
 
 
-def _write_segments(
-    storage: Storage,
-    index: Path,
-    base: Manifest,
-    *,
-    added: Sequence[RowSource],
-    fields: Sequence[FieldEntry],
-    limits: Limits,
-) -> list[SegmentEntry]:
-    first = max(base.next_segment, highest_number(index / "segments") + 1)
-    return [
-        write_segment(storage, index, f"{number:08d}", group, fields, threads=limits.threads)
-        for number, group in enumerate(_groups(added, fields, limits.segment_nnz), start=first)
-    ]
-
-
-def _groups(
+def grouped(
     sources: Sequence[RowSource], fields: Sequence[FieldEntry], segment_nnz: int
 ) -> list[list[RowSource]]:
     """Neighbouring sources joined as long as a segment of them may be built; a source is never split."""

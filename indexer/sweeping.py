@@ -6,6 +6,7 @@ open.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from lsr.indexer.locking import LOCK_NAME
@@ -17,13 +18,19 @@ TEMPORARY_MANIFEST = f"{MANIFEST_NAME}.new"
 OWN_NAMES = frozenset({MANIFEST_NAME, TEMPORARY_MANIFEST, "segments", "commits", BUILDING_NAME, LOCK_NAME})
 
 
-def sweep(storage: Storage, index: Path, manifest: Manifest) -> None:
-    """Remove every segment, commit file and temporary file that the manifest does not name."""
+def sweep(storage: Storage, index: Path, manifest: Manifest, *, spared: Collection[str] = ()) -> None:
+    """Remove every segment, commit file and temporary file that the manifest does not name.
+
+    spared: ids of segments being written
+    """
     storage.remove(index / TEMPORARY_MANIFEST)
     named = {file.path for file in manifest.files()}
     folders = {path.rsplit("/", 1)[0] for path in named}
+    kept = {f"segments/{segment_id}" for segment_id in spared}
     for parent in ("segments", "commits"):
         for folder in _listed(index / parent):
+            if f"{parent}/{folder.name}" in kept:
+                continue
             if f"{parent}/{folder.name}" not in folders:
                 storage.remove(folder)
                 continue

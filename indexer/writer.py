@@ -27,15 +27,17 @@ than its lists can be built within it.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from lsr.indexer.arrays import open_array
 from lsr.indexer.building import Ledger, NewTerms, Shard, building_folder, read_ledger, write_shard
-from lsr.indexer.committing import Changes, KeptSegment, Limits, write_generation
+from lsr.indexer.committing import Changes, KeptSegment, SegmentMaking, write_generation
 from lsr.indexer.documents import DocumentLike, DocumentRow
 from lsr.indexer.fields import FieldSpec
 from lsr.indexer.ids import UInt64Array, hash_ids
@@ -48,6 +50,7 @@ from lsr.indexer.manifest import (
     read_manifest,
     write_manifest,
 )
+from lsr.indexer.merging import Merge, MergeCommit, chosen, source_of
 from lsr.indexer.rows import FieldRows, PendingRows, RowSource, n_live
 from lsr.indexer.segments import Segment
 from lsr.indexer.storage import FileStorage, Storage
@@ -113,6 +116,10 @@ class CollectionWriter:
         self._records_done = 0
         self._last_flush = time.monotonic()
         self._closed = False
+        self._id_lock = threading.Lock()
+        self._next_segment = max(base.next_segment - 1, highest_number(path / "segments"))
+        self._merged_ids: set[str] = set()
+        self._merge: Merge | None = None
 
     @classmethod
     def create(
@@ -280,11 +287,63 @@ class CollectionWriter:
             return self._base.generation
         if self._replacing and self._ledger is not None:
             self.checkpoint()  # a crash while the segments are written need not repeat the encoding
-        manifest = write_generation(self._storage, self.path, self._base, self._changes(), self._limits())
+        making = self._making(self._new_segment_id)
+        manifest = write_generation(self._storage, self.path, self._base, self._changes(), making)
         write_manifest(self._storage, self.path, manifest)
         self._storage.sync_folder(self.path.parent)
         self._start_from(manifest)
         return manifest.generation
+
+    def merge(self, *, full: bool = False) -> int:
+        """Join small neighbouring segments and give back the space of dead documents; returns the generation.
+
+        full: the whole index, as few segments as memory allows, with the average document length taken anew.
+        """
+        merge = self.begin_merge(full=full)
+        if merge is None:
+            return self._base.generation
+        try:
+            merge.run()
+        except BaseException:
+            self.abandon_merge(merge)
+            raise
+        return self.finish_merge(merge)
+
+    def begin_merge(self, *, full: bool = False) -> Merge | None:
+        """Choose what to merge; None if the index is well as it is. One merge at a time."""
+        self._require_open()
+        if self._merge is not None:
+            raise InvalidArgumentError(f"{self.path}: a merge is running already; finish or abandon it first")
+        if self._replacing:
+            return None
+        ids = {entry.id for entry in chosen(self._base, full=full)}
+        if not ids:
+            return None
+        sources = [source_of(item) for item in self._kept if item.entry.id in ids]
+        making = self._making(self._new_merged_id)
+        self._merge = Merge(self._storage, self.path, sources, self._base.fields, full, making)
+        return self._merge
+
+    def finish_merge(self, merge: Merge) -> int:
+        """Put the merged segments in their sources' place and commit that; returns the generation.
+
+        Deletions since the beginning are applied; what is not committed yet stays so.
+        """
+        self._require_open()
+        if merge is not self._merge or not merge.done:
+            raise InvalidArgumentError(f"{self.path}: this merge has not been run, or is over already")
+        manifest, kept = MergeCommit(merge, self._base, self._kept).write()
+        write_manifest(self._storage, self.path, manifest)
+        self._base, self._kept = manifest, kept
+        self.abandon_merge(merge)
+        return manifest.generation
+
+    def abandon_merge(self, merge: Merge) -> None:
+        """Forget a merge; what it wrote and nothing names is removed."""
+        if merge is self._merge:
+            self._merge = None
+            self._merged_ids.clear()
+            sweep(self._storage, self.path, self._base)
 
     def discard(self) -> None:
         """Forget everything since the last commit, on disk as well, and close."""
@@ -296,8 +355,9 @@ class CollectionWriter:
         if not committed:
             for name in OWN_NAMES - {LOCK_NAME}:
                 self._storage.remove(self.path / name)
-        elif not self._replacing:
-            sweep(self._storage, self.path, self._base)
+        else:
+            with contextlib.suppress(IndexFormatError):
+                sweep(self._storage, self.path, read_manifest(self.path))
         self._lock.release(remove=not committed)
         if not committed and not any(self.path.iterdir()):
             self._storage.remove(self.path)
@@ -369,7 +429,7 @@ class CollectionWriter:
         self._pending = PendingRows(manifest.next_number)
         self._pending_ids = {}
         self._storage.remove(building_folder(self.path))
-        sweep(self._storage, self.path, manifest)
+        sweep(self._storage, self.path, manifest, spared=self._merged_ids)
         self._load_base()
 
     def _load_base(self) -> None:
@@ -406,8 +466,19 @@ class CollectionWriter:
         next_number = self._pending.first_number + len(self._pending)
         return Changes(self._kept, self._sources(), {**self._encoded_terms, **grown}, next_number)
 
-    def _limits(self) -> Limits:
-        return Limits(segment_nnz=max(self.memory // LIST_BYTES_PER_NNZ, 1), threads=self._threads)
+    def _making(self, new_id: Callable[[], str]) -> SegmentMaking:
+        return SegmentMaking(max(self.memory // LIST_BYTES_PER_NNZ, 1), self._threads, new_id)
+
+    def _new_segment_id(self) -> str:
+        with self._id_lock:
+            self._next_segment += 1
+            return f"{self._next_segment:08d}"
+
+    def _new_merged_id(self) -> str:
+        """As above, and spared by sweeping until the merge is over: commits may happen meanwhile."""
+        segment_id = self._new_segment_id()
+        self._merged_ids.add(segment_id)
+        return segment_id
 
     def _require_open(self) -> None:
         if self._closed:

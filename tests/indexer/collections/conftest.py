@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,14 +35,14 @@ class Lab:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def fields(self, **learned: object) -> list[FieldSpec]:
+    def fields(self, *, b: float = 0.4, **learned: object) -> list[FieldSpec]:
         return [
             FieldSpec("learned", "encoded", TERMS, {"name": "toy", "identity": "abc"}, **learned),
-            FieldSpec("bm25", "counted", None, {"name": "words"}),
+            FieldSpec("bm25", "counted", None, {"name": "words"}, b=b),
         ]
 
-    def create(self, docs: Sequence[Doc] = (), *, learned: dict[str, object] | None = None, **options) -> Path:
-        with CollectionWriter.create(self.path, self.fields(**learned or {}), **options) as writer:
+    def create(self, docs: Sequence[Doc] = (), *, fields: dict[str, object] | None = None, **options) -> Path:
+        with CollectionWriter.create(self.path, self.fields(**fields or {}), **options) as writer:
             self.add(writer, docs)
             writer.commit()
         return self.path
@@ -89,17 +89,25 @@ def count(texts: Sequence[str], vocabulary: GrowingVocabulary, *, adding: bool) 
     return TermCounts.from_bags(bags)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unsynced() -> Iterator[None]:
+    """Nobody pulls the plug here; waiting for the disk is most of these tests' time otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
     return Lab(tmp_path / "index")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def doc() -> type[Doc]:
     return Doc
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_lab() -> Callable[[Path], Lab]:
     return Lab
 

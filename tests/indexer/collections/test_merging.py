@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lsr.indexer.verify import verify_index
+from lsr.indexer.writer import CollectionWriter
+
+from lsr.errors import InvalidArgumentError
+
+QUERY = {term: 0.5 + term for term in range(12)}
+WORDS = "w0 w1 w2 w3 w4"
+
+
+def some(doc, ids, weight=1.0):
+    return [
+        doc(f"d{at}", {at % 12: weight + at, (at * 7) % 12: 0.25}, f"w{at % 5} w{at % 3} common") for at in ids
+    ]
+
+
+def added(lab, docs):
+    with lab.open() as writer:
+        lab.add(writer, docs)
+        return writer.commit()
+
+
+def test_a_merge_joins_small_segments_and_keeps_answers(lab, doc):
+    lab.create(some(doc, range(10)))
+    for start in range(10, 40, 5):
+        added(lab, some(doc, range(start, start + 5)))
+    before = lab.read()
+    with lab.open() as writer:
+        generation = writer.merge()
+    after = lab.read()
+    assert (before.n_segments, after.generation) == (7, generation)
+    assert after.n_segments < 3
+    assert lab.answer(after, QUERY, WORDS) == lab.answer(before, QUERY, WORDS)
+    assert len(list((lab.path / "segments").iterdir())) == after.n_segments
+    assert verify_index(lab.path, full=True).sound
+    assert lab.answer(before, QUERY, WORDS) == lab.answer(after, QUERY, WORDS)
+
+
+def test_a_large_segment_is_left_alone(lab, doc):
+    lab.create(some(doc, range(100)))
+    added(lab, some(doc, range(100, 103)))
+    with lab.open() as writer:
+        assert writer.merge() == 2
+    added(lab, some(doc, range(103, 110)))
+    with lab.open() as writer:
+        writer.merge()
+    assert [entry.n_documents for entry in lab.read().manifest.segments] == [100, 10]
+
+
+def test_a_mostly_dead_segment_gives_its_space_back(lab, doc):
+    lab.create(some(doc, range(100)))
+    before = lab.read().size_bytes
+    with lab.open() as writer:
+        writer.delete([f"d{at}" for at in range(60)])
+        writer.commit()
+        writer.merge()
+    collection = lab.read()
+    assert (collection.n_documents, collection.n_deleted) == (40, 0)
+    assert collection.size_bytes < before
+    assert len(list((lab.path / "commits").iterdir())) == 1  # the vocabularies
+
+
+def test_a_full_merge_takes_the_average_length_anew(lab, doc, make_lab, tmp_path):
+    lab.create([doc("a", {0: 1.0}, "x y"), doc("b", {1: 1.0}, "x")])
+    added(lab, [doc("c", {2: 1.0}, "z z z z z z z")])
+    assert lab.read().field("bm25").average_length == 1.5
+    with lab.open() as writer:
+        writer.merge(full=True)
+        assert writer.merge(full=True) == 3
+    collection = lab.read()
+    assert collection.field("bm25").average_length == pytest.approx(10 / 3)
+    assert len(collection.manifest.field("bm25").vocabulary_files) == 1
+    fresh = make_lab(tmp_path / "fresh")
+    fresh.create([doc("a", {0: 1.0}, "x y"), doc("b", {1: 1.0}, "x"), doc("c", {2: 1.0}, "z z z z z z z")])
+    assert lab.answer(collection, {}, "x z") == fresh.answer(fresh.read(), {}, "x z")
+
+
+def test_full_merges_keep_to_the_memory(lab, doc):
+    lab.create(some(doc, range(30)))
+    added(lab, some(doc, range(30, 60)))
+    with lab.open(memory=24 * 100) as writer:
+        writer.merge(full=True)
+    collection = lab.read()
+    assert collection.n_segments == 2
+    assert collection.n_documents == 60
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_what_happens_during_a_merge_is_not_lost(lab, doc, make_lab, tmp_path, full):
+    lab.create(some(doc, range(20)))
+    added(lab, some(doc, range(20, 35)))
+    with lab.open() as writer:
+        merge = writer.begin_merge(full=full)
+        worker = threading.Thread(target=merge.run)
+        worker.start()
+        writer.delete(["d1", "d21"])
+        lab.add(writer, some(doc, [2, 99], weight=7.0))
+        writer.commit()
+        writer.delete(["d3"])  # not committed when the merge is
+        worker.join()
+        writer.finish_merge(merge)
+        between = lab.read()
+        assert between.number_of("d3") is not None
+        assert between.number_of("d1") is None
+        assert verify_index(lab.path, full=True).sound
+        writer.commit()
+    survivors = [at for at in range(35) if at not in (1, 2, 3, 21)]
+    fresh = make_lab(tmp_path / "fresh")
+    fresh.create(some(doc, survivors) + some(doc, [2, 99], weight=7.0))
+    assert lab.answer(lab.read(), QUERY) == fresh.answer(fresh.read(), QUERY)
+    assert verify_index(lab.path, full=True).sound
+
+
+def test_a_segment_that_dies_during_its_merge(lab, doc):
+    lab.create(some(doc, range(5)))
+    added(lab, some(doc, range(5, 8)))
+    with lab.open() as writer:
+        merge = writer.begin_merge()
+        merge.run()
+        writer.delete([f"d{at}" for at in range(5)])
+        writer.commit()
+        writer.finish_merge(merge)
+    assert sorted(name for name, _ in lab.answer(lab.read(), QUERY)) == ["d5", "d6", "d7"]
+
+
+def test_merges_go_one_at_a_time_and_can_be_abandoned(lab, doc):
+    lab.create(some(doc, range(5)))
+    added(lab, some(doc, range(5, 8)))
+    with lab.open() as writer:
+        merge = writer.begin_merge()
+        with pytest.raises(InvalidArgumentError, match="a merge is running already"):
+            writer.begin_merge()
+        with pytest.raises(InvalidArgumentError, match="has not been run"):
+            writer.finish_merge(merge)
+        merge.run()
+        writer.abandon_merge(merge)
+        assert len(list((lab.path / "segments").iterdir())) == 2
+        with pytest.raises(InvalidArgumentError, match="is over already"):
+            writer.finish_merge(merge)
+
+
+ids = st.integers(0, 14)
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.lists(ids, min_size=1, max_size=5, unique=True), st.integers(1, 3)),
+        st.tuples(st.just("delete"), st.lists(ids, min_size=1, max_size=5), st.none()),
+        st.tuples(st.sampled_from(["commit", "merge", "full", "checkpoint", "reopen"]), st.none(), st.none()),
+    ),
+    max_size=14,
+)
+
+
+@pytest.mark.parametrize("storage", ["float32", "float16", "uint8"])
+@given(steps=operations)
+@settings(max_examples=25, deadline=None)
+def test_any_updates_equal_a_fresh_build(storage, steps, doc, make_lab, tmp_path_factory):
+    """Documents in the order of their last write; b = 0, because the recorded average length may differ."""
+    fields = {"storage": storage, "scale": 0.1 if storage == "uint8" else None, "b": 0.0}
+    folder = tmp_path_factory.mktemp("updates")
+    lab, fresh = make_lab(folder / "index"), make_lab(folder / "fresh")
+    lab.create([], fields=fields)
+    survivors: dict[str, object] = {}
+    writer = lab.open()
+    for step, chosen, weight in steps:
+        if step == "add":
+            docs = some(doc, chosen, weight=float(weight))
+            lab.add(writer, docs)
+            for each in docs:
+                survivors.pop(each.id, None)
+                survivors[each.id] = each
+        elif step == "delete":
+            wanted = {f"d{at}" for at in chosen}
+            assert writer.delete(sorted(wanted)) == len(wanted & survivors.keys())
+            survivors = {name: each for name, each in survivors.items() if name not in wanted}
+        elif step == "reopen":
+            writer.commit()
+            writer.close()
+            writer = lab.open()
+        elif step in ("merge", "full"):
+            writer.merge(full=step == "full")
+        else:
+            getattr(writer, step)()
+    assert writer.n_documents == len(survivors)
+    writer.commit()
+    writer.close()
+    fresh.create(list(survivors.values()), fields=fields)
+    ours, theirs = lab.read(), fresh.read()
+    assert lab.answer(ours, QUERY) == fresh.answer(theirs, QUERY)
+    words, expected = (dict(each.answer(c, {}, WORDS)) for each, c in ((lab, ours), (fresh, theirs)))
+    assert words == pytest.approx(expected, rel=1e-6)
+    assert [each.id for each in ours.all_documents()] == list(survivors)
+    assert verify_index(lab.path, full=True, samples=3).problems == []
+
+
+@given(steps=st.lists(st.tuples(st.lists(ids, min_size=1, max_size=6, unique=True), st.booleans()), min_size=1))
+@settings(max_examples=15, deadline=None)
+def test_after_a_full_merge_nothing_tells_the_history(steps, doc, make_lab, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("history")
+    lab, fresh = make_lab(folder / "index"), make_lab(folder / "fresh")
+    survivors: dict[str, object] = {}
+    with CollectionWriter.create(lab.path, lab.fields()) as writer:
+        for chosen, adding in steps:
+            docs = some(doc, chosen)
+            if adding and survivors.keys().isdisjoint(each.id for each in docs):
+                lab.add(writer, docs)
+                survivors |= {each.id: each for each in docs}
+            else:
+                writer.commit()
+                writer.delete([each.id for each in docs])
+                survivors = {n: each for n, each in survivors.items() if n not in {d.id for d in docs}}
+        writer.commit()
+        writer.merge(full=True)
+    fresh.create(list(survivors.values()))
+    found, expected = (dict(each.answer(each.read(), QUERY, WORDS)) for each in (lab, fresh))
+    assert found == pytest.approx(expected, rel=1e-6)
