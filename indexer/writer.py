@@ -350,15 +350,17 @@ class CollectionWriter:
         if self._closed:
             return
         self._closed = True
-        self._storage.remove(building_folder(self.path))
         committed = (self.path / MANIFEST_NAME).exists()
-        if not committed:
-            for name in OWN_NAMES - {LOCK_NAME}:
-                self._storage.remove(self.path / name)
-        else:
-            with contextlib.suppress(IndexFormatError):
-                sweep(self._storage, self.path, read_manifest(self.path))
-        self._lock.release(remove=not committed)
+        try:
+            self._storage.remove(building_folder(self.path))
+            if committed:
+                with contextlib.suppress(IndexFormatError):
+                    sweep(self._storage, self.path, read_manifest(self.path))
+            else:
+                for name in sorted(OWN_NAMES - {LOCK_NAME}):
+                    self._storage.remove(self.path / name)
+        finally:
+            self._lock.release(remove=not committed)
         if not committed and not any(self.path.iterdir()):
             self._storage.remove(self.path)
 
