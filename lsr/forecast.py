@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from lsr.data.documents import Document
     from lsr.indexer.fields import WeightStorage
     from lsr.indexing import IndexPlan
+    from lsr.vocabulary import Vocabulary
 
 # Bytes a non-zero takes on disk, forward index and lists together (measured on the sample; docs/index.md).
 ENCODED_BYTES: Mapping[str, float] = {"float32": 11.0, "float16": 9.0, "uint8": 8.0}
 COUNTED_BYTES = 15.0
+TERM_BYTES = 4  # of a vocabulary entry besides its text
 DOCUMENT_BYTES = 130.0  # of a document besides its texts: its row, number and id
 WARM_UP = 1  # batches that are too slow to count: threads start, memory is touched for the first time
 
@@ -40,9 +42,17 @@ class Meter:
     """Measures the first batches of a build and reports once what the whole will take."""
 
     def __init__(
-        self, plan: IndexPlan, expected: int | None, memory: int, report: Callable[[Forecast], None]
+        self,
+        plan: IndexPlan,
+        vocabulary: Vocabulary | None,
+        expected: int | None,
+        *,
+        memory: int,
+        report: Callable[[Forecast], None],
     ) -> None:
-        """expected: documents of the whole source; memory: what the writer may hold."""
+        """vocabulary: the model's, stored with the index; expected: documents of the whole source; memory: what
+        the writer may hold."""
+        self._fixed = sum(len(term.encode()) + TERM_BYTES for term in vocabulary) if vocabulary else 0
         self._plan = plan
         self._expected = expected
         self._memory = memory
@@ -71,7 +81,7 @@ class Meter:
         rate = sum(batch.documents for batch in timed) / max(1e-9, sum(batch.seconds for batch in timed))
         size = sum(batch.bytes for batch in self._batches) / sum(batch.documents for batch in self._batches)
         known = self._expected
-        index_bytes = None if known is None else int(size * known)
+        index_bytes = None if known is None else int(self._fixed + size * known)
         return Forecast(
             model=self._plan.model,
             documents=known,

@@ -205,7 +205,13 @@ def index_documents(
         threads=threads,
     ) as writer:
         progress(writer.records_done)
-        meter = Meter(encoder.plan, expected, memory or DEFAULT_MEMORY, on_forecast)
+        meter = Meter(
+            encoder.plan,
+            encoder.encoder.vocabulary if encoder.encoder is not None else None,
+            expected,
+            memory=memory or DEFAULT_MEMORY,
+            report=on_forecast,
+        )
         for batch in _batches(counted, counts, writer.records_done):
             began = time.perf_counter()
             rows = encoder.rows(batch, writer)

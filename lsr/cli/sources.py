@@ -40,6 +40,7 @@ def open_source(
     on_error: options.OnError,
 ) -> OpenSource:
     """Raises SourceNotFoundError at once for what is not there."""
+    from lsr.data.estimate import estimate_documents
     from lsr.data.fields import FieldMapping
     from lsr.data.readers import read_documents
     from lsr.data.report import ReadReport
@@ -56,4 +57,4 @@ def open_source(
     settings = {"format": format_, "mapping": repr(mapping), "on_error": on_error.value}
     fingerprint = source_fingerprint(source, settings)
     note = "standard input cannot be read again, so this build cannot be resumed" if fingerprint is None else ""
-    return OpenSource(documents, report, None, fingerprint, note)
+    return OpenSource(documents, report, estimate_documents(source, format=format_), fingerprint, note)

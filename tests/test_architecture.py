@@ -1,0 +1,115 @@
+"""The arrows between the packages, and what importing them costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIGHT = {"lsr.errors", "lsr.vectors", "lsr.vocabulary"}
+
+# A package of ours, where it lies, and what of ours it may import; only itself besides.
+MAY_IMPORT = {
+    "lsr.indexer": ("indexer", LIGHT),
+    "lsr.data": ("data", {"lsr.errors"}),
+    "lsr.eval": ("eval", {"lsr", "lsr.indexer", "lsr.data"}),
+    "lsr.server": ("server", {"lsr", "lsr.indexer"}),
+    "lsr": ("lsr", {"lsr", "lsr.indexer", "lsr.data"}),
+    "lsr.cli": ("lsr/cli", {"lsr", "lsr.indexer", "lsr.data", "lsr.eval", "lsr.server", "lsr.cli"}),
+}
+PACKAGES = sorted(MAY_IMPORT, key=len, reverse=True)
+
+
+def package_of(module: str) -> str:
+    """The package of the table that a module belongs to: ``lsr.data`` for ``lsr.data.beir``."""
+    return next(package for package in PACKAGES if module == package or module.startswith(f"{package}."))
+
+
+def imports_of(file: Path) -> Iterator[str]:
+    """Modules of ours that a file imports when it runs; what only the type checker sees does not count."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in _running(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "lsr")
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "lsr":
+            yield node.module
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}: imports are written in full here"
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from _running(child)
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    for package, (folder, _) in MAY_IMPORT.items():
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            inside_another = package == "lsr" and file.is_relative_to(ROOT / "lsr" / "cli")
+            if not inside_another:
+                yield package, file
+
+
+@pytest.mark.parametrize(
+    ("package", "file"), [pytest.param(*each, id=str(each[1].relative_to(ROOT))) for each in sources()]
+)
+def test_imports_follow_the_arrows(package: str, file: Path) -> None:
+    allowed = MAY_IMPORT[package][1] | {package}
+    for module in imports_of(file):
+        assert module in allowed or package_of(module) in allowed, f"{file} imports {module}"
+
+
+def loaded_by(statement: str, cwd: Path) -> set[str]:
+    """Modules loaded by a statement in an interpreter of its own."""
+    program = f"{statement}\nimport sys\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=cwd, capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(done.stdout.split())
+
+
+HEAVY = {"torch", "transformers", "tokenizers", "fastapi", "uvicorn", "pyarrow", "scipy", "pydantic", "rich"}
+
+
+@pytest.mark.parametrize("module", ["lsr", "lsr.indexer", "lsr.indexer.collection", "lsr.indexer.writer"])
+def test_importing_the_index_stays_light(module: str, tmp_path: Path) -> None:
+    assert not loaded_by(f"import {module}", tmp_path) & HEAVY
+
+
+def test_help_loads_no_model_library(tmp_path: Path) -> None:
+    loaded = loaded_by("import lsr.cli.app", tmp_path)
+
+    assert not loaded & (HEAVY - {"rich", "pydantic"} | {"numpy"})
+
+
+def test_foreign_modules_in_the_working_directory_are_not_picked_up(tmp_path: Path) -> None:
+    for name in ("eval.py", "server.py", "data/__init__.py", "indexer.py"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("raise RuntimeError('a foreign module was imported')\n")
+    statement = (
+        "import lsr.cli.app, lsr.pipeline, lsr.server, lsr.server.app, lsr.data.readers, lsr.eval.measures,"
+        " lsr.indexer.collection"
+    )
+
+    loaded = loaded_by(statement, tmp_path)
+    assert "lsr.server.app" in loaded
+    assert not loaded & {"eval", "server", "data", "indexer"}
+
+
+def test_the_public_names_are_there_and_load_when_used(tmp_path: Path) -> None:
+    import lsr
+
+    assert not loaded_by("import lsr; dir(lsr)", tmp_path) & HEAVY
+    for name in lsr.__all__:
+        assert getattr(lsr, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = lsr.nothing
