@@ -5,29 +5,34 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from lsr.encoders.eight_bits import EightBitLinear, store_in_8_bits
 from lsr.encoders.tiled import VocabularyProjection
-from lsr.errors import ModelNotFoundError, ModelUnsupportedError
+from lsr.errors import ModelError, ModelNotFoundError, ModelUnsupportedError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 logger = logging.getLogger(__name__)
 
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "bfloat16", "float16", "int8"]
+# int8 stores weights in 8 bits and computes in float32.
 DTYPES: dict[Precision, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
+    "int8": torch.float32,
 }
+# Layers no vector depends on, so a checkpoint may lack them.
+UNUSED_LAYERS = ("pooler.",)
 # The largest logit difference, relative to the largest logit, that splitting a head off may make.
-SPLIT_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "float16": 1e-2}
+SPLIT_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +40,8 @@ class LanguageModel:
     """A language model cut before its last linear map, whose product would be as wide as the vocabulary.
 
     body: ids and attention mask in, the projection's input out, (texts, positions, width)
+    longest: tokens the model has positions for; 0 for no limit
+    headless: a transformer alone, whose projection is its input embeddings
     files: what was read, for the identity
     """
 
@@ -47,11 +54,41 @@ class LanguageModel:
     n_parameters: int
     device: torch.device
     files: tuple[Path, ...]
+    bidirectional: bool = False
+    headless: bool = False
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.projection.weight.dtype
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits a weight of the body is stored in."""
+        if any(isinstance(module, EightBitLinear) for module in self.body.modules()):
+            return 8
+        return torch.finfo(self.dtype).bits
 
     def head_inputs(self, ids: Tensor, mask: Tensor) -> Tensor:
         """ids, mask: int64, (texts, positions); mask is 1 for a token and 0 for padding."""
-        inputs: Tensor = self.body(input_ids=ids, attention_mask=mask).logits
+        output = self.body(input_ids=ids, attention_mask=self._attention(mask))
+        inputs: Tensor = output.last_hidden_state if self.headless else output.logits
         return inputs
+
+    def states(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The last layer's hidden states and the projection's inputs; only masked-LM heads part the two."""
+        if self.headless:
+            hidden = self.head_inputs(ids, mask)
+            return hidden, hidden
+        output = self.body(input_ids=ids, attention_mask=self._attention(mask), output_hidden_states=True)
+        return output.hidden_states[-1], output.logits
+
+    def _attention(self, mask: Tensor) -> Tensor:
+        """For a causal model made bidirectional every query position sees every real key, in all layers."""
+        if not self.bidirectional:
+            return mask
+        visible = torch.zeros(mask.shape, dtype=self.dtype, device=mask.device)
+        visible.masked_fill_(mask == 0, torch.finfo(self.dtype).min)
+        return visible[:, None, None, :].expand(-1, 1, mask.shape[1], -1)
 
 
 def load_masked_lm(folder: Path, *, device: str = "cpu", precision: Precision = "float32") -> LanguageModel:
@@ -63,10 +100,74 @@ def load_masked_lm(folder: Path, *, device: str = "cpu", precision: Precision = 
     from transformers import AutoModelForMaskedLM
 
     model = _load_whole(AutoModelForMaskedLM, folder, precision)
-    return split_head(model.to(device).eval(), folder, precision)
+    return split_head(_ready(model, device, precision), folder)
 
 
-def split_head(model: Any, folder: Path, precision: Precision) -> LanguageModel:
+def load_headless(folder: Path, *, device: str = "cpu", precision: Precision = "float32") -> LanguageModel:
+    """A transformer without a language model's head; a checkpoint may hold one, which is left out."""
+    from transformers import AutoModel
+
+    model = _ready(_load_whole(AutoModel, folder, precision), device, precision)
+    embeddings = model.get_input_embeddings().weight.detach()
+    tokenizer, terms = load_tokenizer(folder, len(embeddings))
+    return LanguageModel(
+        body=model,
+        config=model.config,
+        projection=VocabularyProjection(embeddings, None),
+        tokenizer=tokenizer,
+        terms=terms,
+        longest=longest_input(model.config),
+        n_parameters=sum(each.numel() for each in model.parameters()),
+        device=embeddings.device,
+        files=model_files(folder),
+        headless=True,
+    )
+
+
+def load_causal_lm(
+    folder: Path,
+    *,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    bidirectional: bool = False,
+    adapter: Path | None = None,
+) -> LanguageModel:
+    """A causal language model (Llama, Mistral, Qwen, Gemma, ...), its adapter merged in.
+
+    Raises as ``load_masked_lm`` does, and ModelError if peft is not there to read the adapter.
+    """
+    from transformers import AutoModelForCausalLM
+
+    model = _load_whole(AutoModelForCausalLM, folder, precision)
+    if adapter is not None:
+        model = merge_adapter(model, adapter)
+    model.config.use_cache = False
+    loaded = split_head(_ready(model, device, precision), folder)
+    files = loaded.files + (tuple(sorted(adapter.glob("adapter_*"))) if adapter is not None else ())
+    return replace(loaded, bidirectional=bidirectional, files=files)
+
+
+def merge_adapter(model: Any, adapter: Path) -> Any:
+    """The model with a LoRA adapter's product added to its weights."""
+    try:
+        from peft import PeftModel
+    except ImportError:
+        raise ModelError(
+            f"{adapter}: reading a LoRA adapter needs the package peft: run `pip install 'lsr[lora]'`."
+        ) from None
+    if not (adapter / "adapter_config.json").is_file():
+        raise ModelNotFoundError(f"{adapter}: no adapter_config.json there, so it is not a LoRA adapter.")
+    return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+
+
+def _ready(model: Any, device: str, precision: Precision) -> Any:
+    model = model.eval()
+    if precision == "int8":
+        store_in_8_bits(model, keep=model.get_output_embeddings())
+    return model.to(device)
+
+
+def split_head(model: Any, folder: Path) -> LanguageModel:
     """Cut the output projection off ``model``, and check on one short text that nothing was lost."""
     tokenizer, terms = load_tokenizer(folder, model.config.vocab_size)
     linear = model.get_output_embeddings()
@@ -85,7 +186,7 @@ def split_head(model: Any, folder: Path, precision: Precision) -> LanguageModel:
             model.config.final_logit_softcapping = None
         inputs = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
         parts = projection.finish(inputs @ projection.weight.T, slice(None))
-    _check_split(whole, parts, folder, precision)
+    _check_split(whole, parts, folder)
     return LanguageModel(
         body=model,
         config=model.config,
@@ -165,12 +266,13 @@ def _load_whole(auto_class: Any, folder: Path, precision: Precision) -> Any:
         model, report = auto_class.from_pretrained(
             str(folder), dtype=DTYPES[precision], output_loading_info=True
         )
-    absent = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
+    absent = [key for key in sorted(report["missing_keys"]) if not key.startswith(UNUSED_LAYERS)]
+    absent += sorted(str(key) for key in report["mismatched_keys"])
     if absent:
         shown = ", ".join(absent[:4]) + (f" and {len(absent) - 4} more" if len(absent) > 4 else "")
         raise ModelUnsupportedError(
             f"{folder}: the checkpoint lacks weights that {type(model).__name__} needs: {shown}."
-            " They would be random and so would the vectors. Use a checkpoint saved with its masked-LM head."
+            " They would be random and so would the vectors. Use a checkpoint saved with its head."
         )
     return model
 
@@ -197,10 +299,10 @@ def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
                 setattr(parent, name, new)
 
 
-def _check_split(whole: Tensor, parts: Tensor, folder: Path, precision: Precision) -> None:
+def _check_split(whole: Tensor, parts: Tensor, folder: Path) -> None:
     scale = max(1.0, float(whole.abs().max()))
     difference = float((whole.float() - parts.float()).abs().max()) / scale
-    if not difference <= SPLIT_TOLERANCE[precision]:
+    if not difference <= SPLIT_TOLERANCE[whole.dtype]:
         raise ModelUnsupportedError(
             f"{folder}: its logits are not the output layer's product (they differ by {difference:.2g} of the"
             " largest), so this architecture scales or changes them in a way that is not known here."

@@ -5,18 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lsr.encoders.backbones import LanguageModel, Precision, load_masked_lm, load_tokenizer, tokenizer_files
+import numpy as np
+
+from lsr.encoders.backbones import (
+    LanguageModel,
+    Precision,
+    load_causal_lm,
+    load_headless,
+    load_masked_lm,
+    load_tokenizer,
+    tokenizer_files,
+)
 from lsr.encoders.base import EncoderInfo
 from lsr.encoders.checks import check_length
-from lsr.encoders.composition import Composition, NeuralParts, SideParts, TableParts, to_json
+from lsr.encoders.choosing import HeadSource, KernelName, kernel_for
+from lsr.encoders.composition import (
+    Backbone,
+    Composition,
+    Head,
+    NeuralParts,
+    Reading,
+    SideParts,
+    TableParts,
+    to_json,
+)
 from lsr.encoders.encoder import ComposedEncoder, Origin
+from lsr.encoders.heads import read_head
 from lsr.encoders.identity import identity_of
 from lsr.encoders.kernels import Kernel
-from lsr.encoders.native import fastest_kernel
 from lsr.encoders.sides import NeuralSide, Side
 from lsr.encoders.tables import TableSide, read_table
-from lsr.encoders.tokens import TextTokenizer
-from lsr.errors import ModelMismatchError
+from lsr.encoders.tokens import Frame, TextTokenizer
+from lsr.errors import ModelError, ModelMismatchError
 from lsr.vocabulary import Vocabulary
 
 DEFAULT_LENGTH = 256
@@ -30,6 +50,7 @@ class Options:
     threads: int | None = None
     memory: int | None = None
     precision: Precision = "float32"
+    kernel: KernelName = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +69,8 @@ class Builder:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._models: dict[Path, LanguageModel] = {}
-        self._kernels: dict[tuple[Path, str, str], Kernel] = {}
+        self._models: dict[tuple[Path, Backbone], LanguageModel] = {}
+        self._kernels: dict[tuple[int, Head, Frame], Kernel] = {}
 
     def encoder(self, origin: Origin) -> ComposedEncoder:
         """Raises ModelMismatchError if the two sides have different vocabularies."""
@@ -99,44 +120,88 @@ class Builder:
         return self._neural_side(parts, folder, length_name)
 
     def _neural_side(self, parts: NeuralParts, folder: Path, length_name: str) -> Built:
-        path = (folder / parts.backbone).resolve()
-        model = self._model(path)
+        model = self._model(folder, parts.backbone)
         length = parts.reading.length
         if length is None:
             length = min(DEFAULT_LENGTH, model.longest) if model.longest else DEFAULT_LENGTH
         check_length(length, model.longest, length_name)
         settled = replace(parts, reading=replace(parts.reading, length=length))
+        words = read_words(folder, parts.reading)
+        tokenizer = TextTokenizer(model.tokenizer, settled.reading, index_of(words))
+        terms = words or model.terms
+        head = read_head(folder / parts.backbone.folder, model.device, model.dtype)
         side = NeuralSide(
-            TextTokenizer(model.tokenizer, settled.reading),
-            self._kernel(path, parts),
-            len(model.terms),
+            tokenizer,
+            self._kernel(parts.head, HeadSource(model, head, tokenizer.frame, len(terms))),
+            len(terms),
             length=length,
             memory=self._options.memory,
+            own_terms=parts.own_terms,
             shaping=parts.shaping,
         )
-        return Built(side, settled, TextTokenizer.plain(model.tokenizer), model.terms, model.files)
+        files = (*model.files, *head.files, *words_files(folder, parts.reading))
+        return Built(side, settled, TextTokenizer.plain(model.tokenizer), terms, files)
 
     def _table_side(self, parts: TableParts, folder: Path, terms: tuple[str, ...] | None) -> Built:
         """terms: of the other side; a tokenizer alone cannot tell how far a model pads its own."""
-        tokenizer, own_terms = load_tokenizer(folder / parts.tokenizer, len(terms) if terms else None)
-        table_path = folder / parts.table
-        table = read_table(table_path, own_terms)
+        words = read_words(folder, parts.reading)
+        tokenizer, tokens = load_tokenizer(
+            folder / parts.tokenizer, len(terms) if terms and not words else None
+        )
+        own_terms = words or tokens
+        files = (*tokenizer_files(folder / parts.tokenizer), *words_files(folder, parts.reading))
+        table = np.ones(len(own_terms), np.float32)
+        if parts.table is not None:
+            table = read_table(folder / parts.table, own_terms)
+            files = (*files, folder / parts.table)
         settled = replace(parts, reading=replace(parts.reading, length=parts.reading.length or 0))
-        side = TableSide(TextTokenizer(tokenizer, settled.reading), table, parts.shaping)
-        files = (table_path, *tokenizer_files(folder / parts.tokenizer))
+        side = TableSide(
+            TextTokenizer(tokenizer, settled.reading, index_of(words)),
+            table,
+            repeats_count=parts.repeats == "counted",
+            shaping=parts.shaping,
+        )
         return Built(side, settled, TextTokenizer.plain(tokenizer), own_terms, files)
 
-    def _model(self, path: Path) -> LanguageModel:
-        if path not in self._models:
-            self._models[path] = load_masked_lm(
-                path, device=self._options.device, precision=self._options.precision
-            )
-        return self._models[path]
+    def _model(self, folder: Path, backbone: Backbone) -> LanguageModel:
+        key = ((folder / backbone.folder).resolve(), backbone)
+        if key not in self._models:
+            device, precision = self._options.device, self._options.precision
+            if backbone.kind == "masked-lm":
+                self._models[key] = load_masked_lm(key[0], device=device, precision=precision)
+            elif backbone.kind == "encoder":
+                self._models[key] = load_headless(key[0], device=device, precision=precision)
+            else:
+                adapter = (folder / backbone.adapter).resolve() if backbone.adapter is not None else None
+                self._models[key] = load_causal_lm(
+                    key[0],
+                    device=device,
+                    precision=precision,
+                    bidirectional=backbone.bidirectional,
+                    adapter=adapter,
+                )
+        return self._models[key]
 
-    def _kernel(self, path: Path, parts: NeuralParts) -> Kernel:
-        key = (path, parts.activation, parts.pooling)
+    def _kernel(self, head: Head, source: HeadSource) -> Kernel:
+        key = (id(source.model), head, source.frame)
         if key not in self._kernels:
-            self._kernels[key] = fastest_kernel(
-                self._models[path], parts.activation, parts.pooling, self._options.threads
-            )
+            self._kernels[key] = kernel_for(head, source, self._options.kernel, self._options.threads)
         return self._kernels[key]
+
+
+def read_words(folder: Path, reading: Reading) -> tuple[str, ...]:
+    """The word list of a reading; empty if its terms are tokens."""
+    if reading.words is None:
+        return ()
+    path = folder / reading.words
+    if not path.is_file():
+        raise ModelError(f"{path}: the list of the words that are terms is not there.")
+    return tuple(path.read_text(encoding="utf-8").split())
+
+
+def words_files(folder: Path, reading: Reading) -> tuple[Path, ...]:
+    return (folder / reading.words,) if reading.words is not None else ()
+
+
+def index_of(words: tuple[str, ...]) -> dict[str, int] | None:
+    return {word: index for index, word in enumerate(words)} if words else None

@@ -12,8 +12,11 @@ from pydantic.dataclasses import dataclass
 from lsr.encoders.shaping import Shaping
 from lsr.errors import ModelError, ModelNotFoundError
 
-ActivationName = Literal["log1p-relu", "log1p-log1p-relu", "relu", "log1p-softplus"]
+ActivationName = Literal["log1p-relu", "log1p-log1p-relu", "relu", "log1p-softplus", "shifted-log-sigmoid"]
 PoolingName = Literal["max", "sum"]
+OccurrencesName = Literal["max", "sum", "first"]
+PositionsName = Literal["all", "inner", "first", "last", "second-copy"]
+ModelKind = Literal["masked-lm", "causal-lm", "encoder"]
 FILE_NAME = "lsr.json"
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
@@ -26,41 +29,104 @@ class Reading:
     length: tokens kept, prompt and special tokens included; None: 256, or what the model has positions for;
         0: no limit
     prompt: put before every text
+    special_tokens: let the tokenizer add its own (for a decoder, its BOS if its settings say so)
     lowercase: lower the text's case first, for tokenizers that do not
+    echo: write the text's tokens twice, so that a causal model sees all of the text at the second
+    words: a file of words, one a line, relative to the encoder's folder: terms are whole words then, each
+        represented by its first token, and words that are not listed have no term
     """
 
     length: int | None = None
     prompt: str = ""
     special_tokens: bool = True
     lowercase: bool = False
+    echo: bool = False
+    words: str | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Backbone:
+    """The transformer of a side.
+
+    folder: of the Hugging Face model, relative to the encoder's own
+    kind: which of its heads belongs to it: a masked or a causal language model's, or none ("encoder")
+    bidirectional: let a causal model's positions see those behind them
+    adapter: folder of a LoRA adapter that is merged into the weights at load
+    """
+
+    folder: str = "."
+    kind: ModelKind = "masked-lm"
+    bidirectional: bool = False
+    adapter: str | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class VocabularyHead:
+    """A weight for every term of the vocabulary at every position, then pooled: SPLADE and its relatives.
+
+    A backbone of the kind "encoder" has no output layer: hidden states are compared with its input embeddings.
+
+    positions: which are pooled; the first alone is the CLS-MLM head, the last alone suits causal models
+    importance, quality: EPIC's factors, learned for each position and for the whole text
+    literal_bonus: PROSPER's literal residual network
+    common_bias: one learned number added to all logits (SPARTA)
+    """
+
+    kind: Literal["vocabulary"] = "vocabulary"
+    activation: ActivationName = "log1p-relu"
+    pooling: PoolingName = "max"
+    positions: PositionsName = "all"
+    importance: bool = False
+    quality: bool = False
+    literal_bonus: bool = False
+    common_bias: bool = False
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TokenHead:
+    """A weight for each token of the text itself, from small linear layers: no expansion.
+
+    occurrences: what becomes of a term that stands in the text more than once
+    """
+
+    kind: Literal["token"] = "token"
+    activation: ActivationName = "relu"
+    occurrences: OccurrencesName = "max"
+    positions: PositionsName = "inner"
+
+
+Head = Annotated[VocabularyHead | TokenHead, Discriminator("kind")]
 
 
 @dataclass(frozen=True, config=_STRICT)
 class NeuralParts:
-    """A side that runs a masked language model: backbone, head, activation, pooling, shaping.
+    """A side that runs a transformer: reading, backbone, head, shaping.
 
-    backbone: folder of the Hugging Face model, relative to the encoder's own
+    own_terms: drop what does not stand in the text (SPLADE-lexical)
     """
 
     kind: Literal["neural"] = "neural"
-    backbone: str = "."
+    backbone: Backbone = Backbone()
     reading: Reading = Reading()
-    activation: ActivationName = "log1p-relu"
-    pooling: PoolingName = "max"
+    head: Head = VocabularyHead()
+    own_terms: bool = False
     shaping: Shaping = Shaping()
 
 
 @dataclass(frozen=True, config=_STRICT)
 class TableParts:
-    """A side without a model: each distinct token of the text has its weight in a table.
+    """A side without a model: each token of the text has its weight in a table.
 
-    tokenizer: folder of the tokenizer; table: a ``.json`` of {token: weight} or a ``.safetensors`` with
-        ``weight``, shape (vocabulary,). Both relative to the encoder's folder.
+    tokenizer: folder of the tokenizer
+    table: a ``.json`` of {token: weight} or a ``.safetensors`` with ``weight``, shape (vocabulary,); None
+        weighs every term 1. Both are relative to the encoder's folder.
+    repeats: "once": a set, repeats add nothing; "counted": each occurrence adds the weight again
     """
 
     kind: Literal["table"] = "table"
     tokenizer: str = "."
-    table: str = "idf.json"
+    table: str | None = None
+    repeats: Literal["once", "counted"] = "once"
     reading: Reading = Reading(length=0, special_tokens=False)
     shaping: Shaping = Shaping()
 

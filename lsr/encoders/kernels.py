@@ -1,12 +1,12 @@
 """The seam between texts and arithmetic: a kernel turns token ids into vectors, by whichever code is fastest.
 
-``TorchKernel`` is the plain one and the oracle. Another implementation of ``Kernel`` may take its place for the
-compositions it can compute, if its vectors agree within 1e-4.
+``TorchKernel`` is the plain one for vocabulary heads and the oracle. Another implementation of ``Kernel`` may
+take its place for the compositions it can compute, if its vectors agree within 1e-4.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,8 @@ from lsr.encoders.activations import ACTIVATIONS
 from lsr.encoders.backbones import LanguageModel, torch_threads
 from lsr.encoders.batching import BatchCost
 from lsr.encoders.composition import ActivationName, PoolingName
+from lsr.encoders.heads import Linears
+from lsr.encoders.pooling import Pooled, Positions
 from lsr.encoders.tiled import TILE, max_pool, sum_pool
 from lsr.encoders.tokens import Tokens
 from lsr.errors import ModelError
@@ -24,7 +26,7 @@ from lsr.vectors import SparseVectors
 
 
 class Kernel(Protocol):
-    """Computes backbone, head, activation and pooling; what follows is shaping and not its business.
+    """Computes backbone and head; what follows is shaping and not its business.
 
     name: for reports: "torch", "native-avx512", ...
     """
@@ -41,13 +43,36 @@ class Kernel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Salience:
+    """EPIC's two factors, each log(1 + softplus) or sigmoid of a linear layer; None leaves one out.
+
+    importance: of a position, from its own hidden state; quality: of the text, from its first.
+    Source: EPIC, https://arxiv.org/abs/2004.14245
+    """
+
+    importance: Linears | None = None
+    quality: Linears | None = None
+
+    def of_positions(self, hidden: Tensor) -> Tensor | None:
+        """(texts, positions) from their hidden states."""
+        if self.importance is None:
+            return None
+        return ACTIVATIONS["log1p-softplus"](self.importance(hidden).squeeze(-1))
+
+    def of_texts(self, hidden: Tensor, pooled: Tensor) -> Tensor:
+        return pooled if self.quality is None else pooled * torch.sigmoid(self.quality(hidden[:, 0]))
+
+
+@dataclass(frozen=True, slots=True)
 class TorchKernel:
-    """The composition in torch: padded body, then the head by vocabulary tiles."""
+    """A vocabulary head in torch: padded body, then the projection by vocabulary tiles."""
 
     model: LanguageModel
     activation: ActivationName = "log1p-relu"
     pooling: PoolingName = "max"
     threads: int | None = None
+    positions: Positions = field(default_factory=Positions)
+    salience: Salience | None = None
 
     @property
     def name(self) -> str:
@@ -55,28 +80,42 @@ class TorchKernel:
 
     @property
     def cost(self) -> BatchCost:
-        config = self.model.config
-        width = int(config.hidden_size)
-        inner = int(getattr(config, "intermediate_size", 0) or 4 * width)
-        bytes_per_value = self.model.projection.weight.element_size()
-        # Live at once in a layer: its input, residual, queries, keys, values, context, and the wide inner state
-        # before and after its activation. The head adds its input twice and one tile.
-        per_token = (10 * width + 2 * inner + TILE) * bytes_per_value
-        # The pooled row, its mask, and the non-zeros on their way to CSR form.
-        per_text = len(self.model.terms) * (bytes_per_value + 8)
-        return BatchCost(per_token, per_text, best_tokens=4096)
+        return torch_cost(self.model, keeps_layers=self.salience is not None)
 
     def __call__(self, tokens: Tokens) -> SparseVectors:
         with torch.inference_mode(), torch_threads(self.threads):
             ids, mask = pad(tokens, self.model.device)
-            hidden = self.model.head_inputs(ids, mask)
-            return to_sparse(self._pooled(hidden, mask))
+            pooled = self.positions.pooled(tokens.lengths, self.model.device)
+            if self.salience is None:
+                weights = self._pool(self.model.head_inputs(ids, mask), pooled, None)
+            else:
+                hidden, inputs = self.model.states(ids, mask)
+                factor = self.salience.of_positions(pooled.gather(hidden))
+                weights = self.salience.of_texts(hidden, self._pool(inputs, pooled, factor))
+            return to_sparse(pooled.clear_empty(weights))
 
-    def _pooled(self, hidden: Tensor, mask: Tensor) -> Tensor:
+    def _pool(self, inputs: Tensor, pooled: Pooled, factor: Tensor | None) -> Tensor:
         activate = ACTIVATIONS[self.activation]
-        if self.pooling == "sum":
-            return sum_pool(hidden, mask.to(hidden.dtype), self.model.projection, activate)
-        return max_pool(repeat_last(hidden, mask), self.model.projection, activate)
+        chosen = pooled.gather(inputs)
+        if self.pooling == "max":
+            return max_pool(chosen, self.model.projection, activate, factor=factor)
+        share = pooled.counted.to(chosen.dtype)
+        return sum_pool(chosen, share if factor is None else share * factor, self.model.projection, activate)
+
+
+def torch_cost(model: LanguageModel, *, keeps_layers: bool = False) -> BatchCost:
+    """keeps_layers: whether the hidden states of all layers are held until the end."""
+    config = model.config
+    width = int(config.hidden_size)
+    inner = int(getattr(config, "intermediate_size", 0) or 4 * width)
+    layers = int(config.num_hidden_layers) + 1 if keeps_layers else 0
+    bytes_per_value = model.projection.weight.element_size()
+    # Live at once in a layer: its input, residual, queries, keys, values, context, and the wide inner state
+    # before and after its activation. The head adds its input twice and one tile.
+    per_token = ((10 + layers) * width + 2 * inner + TILE) * bytes_per_value
+    # The pooled row, its mask, and the non-zeros on their way to CSR form.
+    per_text = model.projection.weight.shape[0] * (bytes_per_value + 8)
+    return BatchCost(per_token, per_text, best_tokens=4096)
 
 
 def pad(tokens: Tokens, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -88,24 +127,19 @@ def pad(tokens: Tokens, device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(ids).to(device), torch.from_numpy(real.astype(np.int64)).to(device)
 
 
-def repeat_last(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Every padded position replaced by its text's last token: a maximum does not see repeats."""
-    lengths = mask.sum(dim=1)
-    if bool((lengths == mask.shape[1]).all()):
-        return hidden
-    positions = torch.minimum(torch.arange(mask.shape[1], device=mask.device), lengths[:, None] - 1)
-    return hidden.gather(1, positions.unsqueeze(-1).expand_as(hidden))
-
-
 def to_sparse(pooled: Tensor) -> SparseVectors:
     """Rows of weights, (texts, vocabulary), as float32 non-zeros. Raises ModelError on NaN or infinity."""
     weights = pooled.float().cpu().numpy()
+    check_finite(weights)
+    rows, terms = np.nonzero(weights > 0)
+    indptr = np.zeros(len(weights) + 1, np.int64)
+    np.cumsum(np.bincount(rows, minlength=len(weights)), out=indptr[1:])
+    return SparseVectors(indptr, terms.astype(np.uint32), weights[rows, terms], weights.shape[1])
+
+
+def check_finite(weights: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
     if not np.isfinite(weights.sum(dtype=np.float64)):
         raise ModelError(
             "the model gives weights that are not finite numbers. With float16 an overflow is likely:"
             " use bfloat16 or float32; otherwise its files are damaged."
         )
-    rows, terms = np.nonzero(weights > 0)
-    indptr = np.zeros(len(weights) + 1, np.int64)
-    np.cumsum(np.bincount(rows, minlength=len(weights)), out=indptr[1:])
-    return SparseVectors(indptr, terms.astype(np.uint32), weights[rows, terms], weights.shape[1])

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lsr.encoders.composition import ActivationName, Composition, NeuralParts, Reading, SideParts, TableParts
+from lsr.encoders.composition import (
+    ActivationName,
+    Backbone,
+    Composition,
+    NeuralParts,
+    Reading,
+    SideParts,
+    TableParts,
+    VocabularyHead,
+)
 from lsr.encoders.shaping import Shaping
 from lsr.errors import ModelError, ModelUnsupportedError
 
@@ -89,14 +98,13 @@ def _side(folder: Path, modules: list[Module], prompt: str, shaping: Shaping) ->
     if activation is None or pooling["pooling_strategy"] not in ("max", "sum"):
         raise ModelUnsupportedError(f"{folder / modules[1].path}: an unknown pooling, {pooling}.")
     return NeuralParts(
-        backbone=modules[0].path or ".",
+        backbone=Backbone(modules[0].path or "."),
         reading=Reading(
             length=_length(body, body_settings),
             prompt=prompt,
             lowercase=bool(body_settings.get("do_lower_case", False)),
         ),
-        activation=activation,
-        pooling=pooling["pooling_strategy"],
+        head=VocabularyHead(activation=activation, pooling=pooling["pooling_strategy"]),
         shaping=shaping,
     )
 
@@ -133,8 +141,10 @@ def _length(body: Path, settings: dict[str, Any]) -> int | None:
 def _method(document: SideParts, query: SideParts) -> str:
     if isinstance(query, TableParts):
         return "inference-free"
-    if isinstance(document, NeuralParts) and document.pooling == query.pooling:
-        return {"max": "splade-max", "sum": "splade"}[document.pooling]
+    if isinstance(document, NeuralParts) and document.head == query.head == VocabularyHead():
+        return "splade-max"
+    if isinstance(document, NeuralParts) and document.head == query.head == VocabularyHead(pooling="sum"):
+        return "splade"
     return "custom"
 
 

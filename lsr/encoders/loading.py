@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lsr.encoders.backbones import Precision
 from lsr.encoders.building import Builder, Options
+from lsr.encoders.choosing import KernelName
 from lsr.encoders.composition import (
     FILE_NAME,
     Composition,
@@ -18,7 +19,8 @@ from lsr.encoders.composition import (
 )
 from lsr.encoders.encoder import ComposedEncoder, Origin
 from lsr.encoders.hub import HUB_NAME, download
-from lsr.encoders.layouts import MODULES, licence_of, read_layout
+from lsr.encoders.layouts import MODULES, licence_of, read_json, read_layout
+from lsr.encoders.methods import Method, for_backbone, method_named
 from lsr.errors import InvalidArgumentError, ModelNotFoundError
 
 
@@ -57,6 +59,7 @@ TABLE_SUFFIXES = (".json", ".safetensors")
 def load_encoder(
     name_or_path: str | Path,
     *,
+    method: str | None = None,
     queries: str | Path | None = None,
     device: str = "cpu",
     threads: int | None = None,
@@ -64,79 +67,103 @@ def load_encoder(
     document_length: int | None = None,
     query_length: int | None = None,
     precision: Precision = "float32",
+    kernel: KernelName = "auto",
 ) -> ComposedEncoder:
     """An encoder from a folder (``lsr.json``, sentence-transformers, Hugging Face) or by name (built in, hub).
 
+    method: for a plain Hugging Face folder, the published method that its weights were trained for
+        (lsr/encoders/methods.py); None: what the folder says, or splade-max
     queries: encode queries otherwise: another encoder's folder or name, whose query side is taken, or a table
         of token weights (``idf.json``, ``.safetensors``) for queries without a model
     threads: torch threads while encoding; None leaves the process's setting
     memory: bytes of working memory besides the model's own; None takes a quarter of what is available now
+    kernel: the code that computes vectors: "auto" takes the native one where it can; they agree within 1e-4
     document_length, query_length: tokens kept of a text; None keeps the model's own
     Raises ModelNotFoundError for a name that is not known, ModelUnsupportedError for a folder that would give
     meaningless vectors, ModelMismatchError for sides of different vocabularies.
     """
-    origin = find_encoder(name_or_path)
+    origin = find_encoder(name_or_path, method)
     if queries is not None:
-        origin = _with_queries(origin, Path(queries))
+        origin = _with_queries(origin, Path(queries), method)
     composition = replace(
         origin.composition,
         document=_with_length(origin.composition.document, document_length, "document_length"),
         query=_with_length(origin.composition.query, query_length, "query_length"),
     )
-    options = Options(device=device, threads=threads, memory=memory, precision=precision)
+    options = Options(device, threads, memory, precision, kernel)
     return Builder(options).encoder(replace(origin, composition=composition))
 
 
-def find_encoder(name_or_path: str | Path) -> Origin:
+def find_encoder(name_or_path: str | Path, method: str | None = None) -> Origin:
     """What a name or path stands for, without loading any weights."""
     folder = Path(name_or_path)
     if folder.is_dir():
-        return _read_folder(folder)
+        return _read_folder(folder, method)
     name = str(name_or_path)
+    if name == "bm25":
+        method_named(name)
     if name in BUILT_IN:
         built_in = BUILT_IN[name]
-        origin = _read_folder(built_in.locate())
+        origin = _read_folder(built_in.locate(), method)
         named = replace(origin.composition, name=name, licence=built_in.licence)
         return replace(origin, composition=named)
     if HUB_NAME.fullmatch(name) and not folder.exists():
-        origin = _read_folder(download(name))
+        origin = _read_folder(download(name), method)
         return replace(origin, composition=replace(origin.composition, name=name))
     raise ModelNotFoundError(
         f"{name}: no such folder, not a hub name (owner/model) and not built in (known: {', '.join(BUILT_IN)})."
     )
 
 
-def _read_folder(folder: Path) -> Origin:
-    return Origin(_read_composition(folder), folder, folder)
+def _read_folder(folder: Path, method: str | None) -> Origin:
+    composition = _read_composition(folder, method)
+    if method is not None and composition.method != method:
+        raise InvalidArgumentError(
+            f"{folder}: its own description says {composition.method}, not {method}; leave the method out.",
+            field="method",
+        )
+    return Origin(composition, folder, folder)
 
 
-def _read_composition(folder: Path) -> Composition:
+def _read_composition(folder: Path, method: str | None) -> Composition:
     if (folder / FILE_NAME).is_file():
         return read_composition(folder)
     if (folder / MODULES).is_file():
         return read_layout(folder)
     if (folder / "config.json").is_file():
-        side = NeuralParts()
-        return Composition(side, side, folder.resolve().name, "splade-max", licence_of(folder))
+        return _compose(folder, method_named(method or "splade-max"))
     raise ModelNotFoundError(
         f"{folder}: holds no model: neither lsr.json, modules.json (sentence-transformers) nor config.json"
         " (Hugging Face)."
     )
 
 
-def _with_queries(origin: Origin, given: Path) -> Origin:
+def _compose(folder: Path, method: Method) -> Composition:
+    """A method on the transformer that a Hugging Face folder holds, by the architecture its config names."""
+    architectures = read_json(folder / "config.json").get("architectures") or []
+    causal = any(name.endswith("ForCausalLM") for name in architectures)
+    return Composition(
+        for_backbone(method.document, causal=causal),
+        for_backbone(method.query, causal=causal),
+        folder.resolve().name,
+        method.name,
+        licence_of(folder),
+    )
+
+
+def _with_queries(origin: Origin, given: Path, method: str | None) -> Origin:
     composition = origin.composition
     if given.suffix in TABLE_SUFFIXES:
         if not given.is_file():
             raise ModelNotFoundError(f"{given}: no such table of query weights.")
         document = composition.document
-        tokenizer = document.backbone if isinstance(document, NeuralParts) else document.tokenizer
+        tokenizer = document.backbone.folder if isinstance(document, NeuralParts) else document.tokenizer
         table: SideParts = TableParts(
             tokenizer=str((origin.document_folder / tokenizer).resolve()), table=str(given.resolve())
         )
         return replace(origin, composition=replace(composition, query=table, method="inference-free"))
-    other = find_encoder(given)
-    joined = replace(composition, query=other.composition.query, method="custom")
+    other = find_encoder(given, method)
+    joined = replace(composition, query=other.composition.query, method=method or "custom")
     return Origin(joined, origin.document_folder, other.query_folder)
 
 

@@ -6,7 +6,6 @@ one runs is what ``EncoderInfo.kernel`` says.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,15 +16,12 @@ import torch
 
 from lsr import _native
 from lsr.encoders.batching import BatchCost
-from lsr.encoders.kernels import Kernel, TorchKernel
 from lsr.vectors import SparseVectors
 
 if TYPE_CHECKING:
     from lsr.encoders.backbones import LanguageModel
     from lsr.encoders.composition import ActivationName, PoolingName
     from lsr.encoders.tokens import Tokens
-
-logger = logging.getLogger(__name__)
 
 Parameters = dict[str, npt.NDArray[np.float32]]
 
@@ -107,17 +103,6 @@ DISTILBERT = Names(
     gelu_setting="activation",
 )
 FAMILIES = {"bert": BERT, "roberta": ROBERTA, "xlm-roberta": ROBERTA, "distilbert": DISTILBERT}
-
-
-def fastest_kernel(
-    model: LanguageModel, activation: ActivationName, pooling: PoolingName, threads: int | None
-) -> Kernel:
-    """The native kernel where it can compute this composition, else torch's tiled float32."""
-    reason = why_not_native(model, activation, pooling)
-    if reason is None:
-        return NativeKernel(model, activation, threads)
-    logger.info("torch encodes: the native encoder does not compute %s", reason)
-    return TorchKernel(model, activation, pooling, threads)
 
 
 def why_not_native(model: LanguageModel, activation: ActivationName, pooling: PoolingName) -> str | None:

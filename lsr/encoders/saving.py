@@ -9,9 +9,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lsr.encoders.backbones import load_tokenizer, model_files, tokenizer_files
-from lsr.encoders.composition import Composition, NeuralParts, SideParts, TableParts, write_composition
-from lsr.encoders.encoder import ComposedEncoder
+import numpy as np
+
+from lsr.encoders.backbones import model_files, tokenizer_files
+from lsr.encoders.composition import (
+    Backbone,
+    Composition,
+    NeuralParts,
+    Reading,
+    SideParts,
+    TableParts,
+    VocabularyHead,
+    write_composition,
+)
+from lsr.encoders.encoder import ComposedEncoder, Origin
+from lsr.encoders.heads import BGE_M3_FILE, HEAD_FILE
 from lsr.encoders.layouts import ACTIVATION_OF, MODULES, SETTINGS, read_json
 from lsr.encoders.shaping import Shaping
 from lsr.encoders.tables import read_table
@@ -67,30 +79,45 @@ def is_exchangeable(composition: Composition) -> bool:
 def _fits(parts: SideParts) -> bool:
     plain = replace(parts.shaping, top=None) == Shaping() and not parts.reading.lowercase
     if isinstance(parts, TableParts):
-        return plain and not parts.reading.special_tokens
-    return plain and parts.reading.special_tokens and parts.activation in ACTIVATION_OF.values()
+        return (
+            plain and not parts.reading.special_tokens and parts.repeats == "once" and not parts.reading.words
+        )
+    head = parts.head
+    return (
+        plain
+        and isinstance(head, VocabularyHead)
+        and head.activation in ACTIVATION_OF.values()
+        and head == VocabularyHead(activation=head.activation, pooling=head.pooling)
+        and parts.backbone == Backbone(parts.backbone.folder)
+        and parts.reading.special_tokens
+        and not parts.reading.echo
+        and not parts.own_terms
+    )
 
 
 def _write_sides(encoder: ComposedEncoder, folder: Path) -> Composition:
     """Copy the sides' files; the composition with their new places. A shared model is copied once."""
     origin = encoder.origin
     document, query = origin.composition.document, origin.composition.query
-    if (
-        isinstance(document, NeuralParts)
-        and isinstance(query, NeuralParts)
-        and (origin.document_folder / document.backbone).resolve()
-        == (origin.query_folder / query.backbone).resolve()
-    ):
-        saved = _write_side(document, origin.document_folder, folder, ".", encoder.vocabulary.terms)
-        query = replace(query, backbone=".")
-        return replace(origin.composition, document=saved, query=query)
+    if isinstance(document, NeuralParts) and isinstance(query, NeuralParts) and _share(encoder.origin):
+        saved = _write_neural(document, origin.document_folder, folder, ".")
+        return replace(origin.composition, document=saved, query=replace(query, backbone=saved.backbone))
+    terms = encoder.vocabulary.terms
     return replace(
         origin.composition,
-        document=_write_side(
-            document, origin.document_folder, folder, _name(document, "document"), encoder.vocabulary.terms
-        ),
-        query=_write_side(query, origin.query_folder, folder, _name(query, "query"), encoder.vocabulary.terms),
+        document=_write_side(document, origin.document_folder, folder, "document", terms),
+        query=_write_side(query, origin.query_folder, folder, "query", terms),
     )
+
+
+def _share(origin: Origin) -> bool:
+    """Whether both sides run the same model."""
+    document, query = origin.composition.document, origin.composition.query
+    if not isinstance(document, NeuralParts) or not isinstance(query, NeuralParts):
+        return False
+    alike = replace(document.backbone, folder="") == replace(query.backbone, folder="")
+    folders = (origin.document_folder / document.backbone.folder, origin.query_folder / query.backbone.folder)
+    return alike and folders[0].resolve() == folders[1].resolve()
 
 
 def _name(parts: SideParts, route: str) -> str:
@@ -98,22 +125,59 @@ def _name(parts: SideParts, route: str) -> str:
     return f"{route}_0_{'Transformer' if isinstance(parts, NeuralParts) else 'SparseStaticEmbedding'}"
 
 
-def _write_side(parts: SideParts, source: Path, target: Path, name: str, terms: tuple[str, ...]) -> SideParts:
+def _write_side(parts: SideParts, source: Path, target: Path, route: str, terms: tuple[str, ...]) -> SideParts:
+    if isinstance(parts, NeuralParts):
+        return _write_neural(parts, source, target, _name(parts, route))
+    return _write_table(parts, source, target, _name(parts, route), terms)
+
+
+def _write_neural(parts: NeuralParts, source: Path, target: Path, name: str) -> NeuralParts:
     place = target / name
     place.mkdir(exist_ok=True)
-    if isinstance(parts, NeuralParts):
-        _copy(model_files(source / parts.backbone), place)
-        _set_length(place, parts.reading.length)
-        _write_json(place / "sentence_bert_config.json", _BODY_SETTINGS)
-        return replace(parts, backbone=name)
+    model = source / parts.backbone.folder
+    _copy(model_files(model), place)
+    _copy(tuple(path for path in (model / HEAD_FILE, model / BGE_M3_FILE) if path.is_file()), place)
+    _set_length(place, parts.reading.length)
+    _write_json(place / "sentence_bert_config.json", _BODY_SETTINGS)
+    adapter = parts.backbone.adapter
+    if adapter is not None:
+        (place / "adapter").mkdir()
+        _copy(tuple((source / adapter).glob("adapter_*")), place / "adapter")
+        adapter = str(Path(name) / "adapter")
+    return replace(
+        parts,
+        backbone=replace(parts.backbone, folder=name, adapter=adapter),
+        reading=_with_words(parts.reading, source, target),
+    )
+
+
+def _write_table(
+    parts: TableParts, source: Path, target: Path, name: str, terms: tuple[str, ...]
+) -> TableParts:
     from safetensors.numpy import save_file
 
-    _, own_terms = load_tokenizer(source / parts.tokenizer, len(terms))
-    save_file({"weight": read_table(source / parts.table, own_terms)}, place / "model.safetensors")
+    place = target / name
+    place.mkdir()
     _copy(tokenizer_files(source / parts.tokenizer), place)
     _set_length(place, parts.reading.length)
+    table = np.ones(len(terms), np.float32)
+    if parts.table is not None:
+        table = read_table(source / parts.table, terms)
+    save_file({"weight": table}, place / "model.safetensors")
     _write_json(place / "config.json", {"frozen": True})
-    return replace(parts, tokenizer=name, table=f"{name}/model.safetensors")
+    return replace(
+        parts,
+        tokenizer=name,
+        table=f"{name}/model.safetensors",
+        reading=_with_words(parts.reading, source, target),
+    )
+
+
+def _with_words(reading: Reading, source: Path, target: Path) -> Reading:
+    if reading.words is None:
+        return reading
+    shutil.copyfile(source / reading.words, target / "words.txt")
+    return replace(reading, words="words.txt")
 
 
 def _write_layout(composition: Composition, folder: Path) -> None:
@@ -159,11 +223,12 @@ def _write_router(folder: Path, sides: Mapping[str, SideParts]) -> None:
 
 
 def _write_pooling(place: Path, parts: NeuralParts) -> None:
+    assert isinstance(parts.head, VocabularyHead)
     place.mkdir()
     names = {ours: theirs for theirs, ours in ACTIVATION_OF.items()}
     settings = {
-        "pooling_strategy": parts.pooling,
-        "activation_function": names[parts.activation],
+        "pooling_strategy": parts.head.pooling,
+        "activation_function": names[parts.head.activation],
         "embedding_dimension": None,
     }
     _write_json(place / "config.json", settings)

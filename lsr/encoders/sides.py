@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+
 from lsr.encoders.base import EncodeStatistics
 from lsr.encoders.batching import Batcher, windows
 from lsr.encoders.checks import check_texts
 from lsr.encoders.kernels import Kernel
-from lsr.encoders.shaping import Shaping
-from lsr.encoders.tokens import TextTokenizer, Tokens
+from lsr.encoders.pooling import Positions
+from lsr.encoders.shaping import Shaping, keep, row_numbers
+from lsr.encoders.tokens import Frame, TextTokenizer, Tokens
 from lsr.vectors import SparseVectors
 
 # Texts tokenized and sorted together. Bounds what is held besides a batch (16,384 passages: some 10 MB) and is
@@ -39,12 +42,15 @@ class NeuralSide:
         *,
         length: int,
         memory: int | None = None,
+        own_terms: bool = False,
         shaping: Shaping | None = None,
     ) -> None:
+        """own_terms: keep only terms that stand in the text."""
         self._tokenizer = tokenizer
         self._kernel = kernel
         self._vocabulary_size = vocabulary_size
         self._batcher = Batcher(kernel.cost, memory, length)
+        self._own_terms = own_terms
         self._shaping = shaping if shaping is not None else Shaping()
         self._counted = EncodeStatistics()
 
@@ -67,7 +73,9 @@ class NeuralSide:
             texts=len(tokens), tokens=len(tokens.ids), truncated=int(tokens.truncated.sum())
         )
         vectors = self._batcher.run(tokens.lengths, lambda positions: self._run(tokens.take(positions)))
-        return self._shaping(vectors)
+        return self._shaping(
+            keep_own_terms(vectors, tokens, self._tokenizer.frame) if self._own_terms else vectors
+        )
 
     def _run(self, batch: Tokens) -> SparseVectors:
         """A batch comes longest first, so texts without a single token stand at its end and give empty rows."""
@@ -78,3 +86,11 @@ class NeuralSide:
             return nothing
         vectors = self._kernel(batch if not empty else batch.take(range(full)))
         return SparseVectors.concatenate([vectors, nothing]) if empty else vectors
+
+
+def keep_own_terms(vectors: SparseVectors, tokens: Tokens, frame: Frame) -> SparseVectors:
+    """Each row with only the terms that are tokens of its text: a product with its binary bag of words."""
+    size = vectors.vocabulary_size
+    inner = Positions("inner", frame).marked(tokens.lengths)
+    own = np.unique((tokens.row_of * size + tokens.ids)[inner])
+    return keep(vectors, np.isin(row_numbers(vectors) * size + vectors.terms, own))

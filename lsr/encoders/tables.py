@@ -25,14 +25,23 @@ UNSEEN_WEIGHT = 1.0
 
 
 class TableSide:
-    """weight(t) = max(0, table[t]) for each distinct token t of the text: a set, repeats add nothing.
+    """weight(t) = max(0, table[t]) for each distinct token t of the text, times its occurrences if they count.
 
-    Source: OpenSearch's neural sparse tuning sample; the same as sentence-transformers' SparseStaticEmbedding.
+    Sources: OpenSearch's neural sparse tuning sample and sentence-transformers' SparseStaticEmbedding for sets
+    weighted by a table; the unified framework's BINARY encoder for weights of 1.
     """
 
-    def __init__(self, tokenizer: TextTokenizer, table: Float32Array, shaping: Shaping | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: TextTokenizer,
+        table: Float32Array,
+        *,
+        repeats_count: bool = False,
+        shaping: Shaping | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         self._table = np.maximum(table, 0)
+        self._repeats_count = repeats_count
         self._shaping = shaping if shaping is not None else Shaping()
         self._counted = EncodeStatistics()
 
@@ -50,7 +59,8 @@ class TableSide:
         self._counted += EncodeStatistics(
             texts=len(tokens), tokens=len(tokens.ids), truncated=int(tokens.truncated.sum())
         )
-        return self._shaping(self._alone(tokens) if len(tokens) == 1 else self._many(tokens))
+        alone = len(tokens) == 1 and tokens.terms is None and not self._repeats_count
+        return self._shaping(self._alone(tokens) if alone else self._many(tokens))
 
     def _alone(self, tokens: Tokens) -> SparseVectors:
         """What ``_many`` gives for one text, at a third of its fixed cost: a lone query waits for it."""
@@ -63,11 +73,16 @@ class TableSide:
 
     def _many(self, tokens: Tokens) -> SparseVectors:
         size = len(self._table)
-        row_of = np.repeat(np.arange(len(tokens)), tokens.lengths)
-        distinct = np.unique(row_of * size + tokens.ids)
-        rows, terms = np.divmod(distinct[self._table[distinct % size] > 0], size)
+        terms = tokens.terms if tokens.terms is not None else tokens.ids
+        weighed = (terms >= 0) & (self._table[terms] > 0)
+        pairs = (tokens.row_of * size + terms)[weighed]
+        distinct, counts = np.unique(pairs, return_counts=True)
+        rows, distinct_terms = np.divmod(distinct, size)
+        weights = self._table[distinct_terms]
+        if self._repeats_count:
+            weights = weights * counts.astype(np.float32)
         indptr = np.searchsorted(rows, np.arange(len(tokens) + 1)).astype(np.int64)
-        return SparseVectors(indptr, terms.astype(np.uint32), self._table[terms], size)
+        return SparseVectors(indptr, distinct_terms.astype(np.uint32), weights, size)
 
 
 def idf_table(texts: Iterable[str], tokenizer: TextTokenizer, vocabulary_size: int) -> Float32Array:
@@ -113,7 +128,7 @@ def _read_json_table(path: Path, terms: Sequence[str]) -> Float32Array:
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: no readable JSON of {{token: weight}}: {error}.") from None
     if not isinstance(weights, dict):
-        raise ModelError(f"{path}: expected one object of {{token: weight}}, found a {type(weights).__name__}.")
+        raise ModelError(f"{path}: expected {{token: weight}}, found a {type(weights).__name__}.")
     ids = {term: index for index, term in enumerate(terms)}
     table = np.zeros(len(terms), np.float32)
     for token, weight in weights.items():
@@ -126,6 +141,7 @@ def _read_json_table(path: Path, terms: Sequence[str]) -> Float32Array:
 
 
 def _read_tensor_table(path: Path) -> Float32Array:
+    """``weight``, or the parts of Li-LSR that give it: ``embeddings``, ``scorer.weight``, ``scorer.bias``."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -133,6 +149,17 @@ def _read_tensor_table(path: Path) -> Float32Array:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: no readable safetensors file: {error}.") from None
+    if {"embeddings", "scorer.weight", "scorer.bias"} <= tensors.keys():
+        return learned_table(tensors["embeddings"], tensors["scorer.weight"], tensors["scorer.bias"])
     if "weight" not in tensors:
         raise ModelError(f"{path}: holds {sorted(tensors)}, but a table is called 'weight'.")
     return np.asarray(tensors["weight"], np.float32).reshape(-1)
+
+
+def learned_table(embeddings: Float32Array, weight: Float32Array, bias: Float32Array) -> Float32Array:
+    """ReLU(⟨a, E_t⟩ + b) for each token t: a linear score of its static embedding. Source: Li-LSR.
+
+    embeddings: (vocabulary, width); weight: (1, width); bias: (1,). Computed in float64.
+    """
+    scores = embeddings.astype(np.float64) @ weight.reshape(-1).astype(np.float64) + float(bias.reshape(-1)[0])
+    return np.maximum(scores, 0.0).astype(np.float32)

@@ -44,11 +44,17 @@ def tiles(vocabulary_size: int, tile: int = TILE) -> list[slice]:
 
 
 def max_pool(
-    hidden: Tensor, projection: VocabularyProjection, activate: Callable[[Tensor], Tensor], *, tile: int = TILE
+    hidden: Tensor,
+    projection: VocabularyProjection,
+    activate: Callable[[Tensor], Tensor],
+    *,
+    factor: Tensor | None = None,
+    tile: int = TILE,
 ) -> Tensor:
-    """max over positions of activate(logit), shape (texts, vocabulary), in the dtype of ``hidden``.
+    """max over positions of activate(logit) · factor, shape (texts, vocabulary), in the dtype of ``hidden``.
 
     hidden: (texts, positions, width); positions that do not count repeat one that does, so no mask is needed.
+    factor: (texts, positions), > 0; without one the activation waits until after the maximum.
     """
     n_texts, n_positions, width = hidden.shape
     vocabulary_size = projection.weight.shape[0]
@@ -57,8 +63,10 @@ def max_pool(
     buffer = hidden.new_empty(n_texts * n_positions * min(tile, vocabulary_size))
     for terms in tiles(vocabulary_size, tile):
         products = _product(flat, projection.weight[terms], buffer)
+        if factor is not None:
+            products = activate(projection.finish(products, terms)) * factor.reshape(-1, 1)
         torch.amax(products.view(n_texts, n_positions, -1), dim=1, out=pooled[:, terms])
-    return activate(projection.finish(pooled, slice(None)))
+    return pooled if factor is not None else activate(projection.finish(pooled, slice(None)))
 
 
 def sum_pool(

@@ -1,8 +1,8 @@
-"""From texts to token ids: lengths, prompts, truncation and which positions are pooled."""
+"""From texts to token ids: lengths, prompts, echoes, truncation, words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 IntArray = npt.NDArray[np.int64]
+NO_TERM = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,21 +26,30 @@ class Tokens:
     ids:     int32, shape (total,)
     offsets: int64, shape (n + 1,): text i is ``ids[offsets[i]:offsets[i + 1]]``
     truncated: bool, shape (n,)
+    terms: int32, shape (total,): the vocabulary's term that each token stands for, NO_TERM for none; None
+        where tokens are the terms
     """
 
     ids: npt.NDArray[np.int32]
     offsets: IntArray
     truncated: npt.NDArray[np.bool_]
+    terms: npt.NDArray[np.int32] | None = None
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[int]], truncated: Sequence[bool]) -> Tokens:
-        if len(rows) == 1:  # a lone query, which waits for every microsecond
+    def of(
+        cls,
+        rows: Sequence[Sequence[int]],
+        truncated: Sequence[bool],
+        terms: Sequence[Sequence[int]] | None = None,
+    ) -> Tokens:
+        if len(rows) == 1 and terms is None:  # a lone query, which waits for every microsecond
             alone = np.array(rows[0], np.int32)
             return cls(alone, np.array([0, len(alone)], np.int64), np.array(truncated, dtype=np.bool_))
         offsets = np.zeros(len(rows) + 1, np.int64)
         np.cumsum([len(row) for row in rows], out=offsets[1:])
-        ids = np.fromiter((token for row in rows for token in row), np.int32, count=int(offsets[-1]))
-        return cls(ids, offsets, np.array(truncated, dtype=np.bool_))
+        ids = _joined(rows, int(offsets[-1]))
+        joined_terms = _joined(terms, int(offsets[-1])) if terms is not None else None
+        return cls(ids, offsets, np.array(truncated, dtype=np.bool_), joined_terms)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -48,51 +58,84 @@ class Tokens:
     def lengths(self) -> IntArray:
         return np.diff(self.offsets)
 
+    @property
+    def row_of(self) -> IntArray:
+        """The text of each token, shape (total,)."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
     def row(self, index: int) -> npt.NDArray[np.int32]:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
     def take(self, positions: npt.ArrayLike) -> Tokens:
         """The texts at ``positions``, in that order."""
         chosen = np.asarray(positions, dtype=np.int64)
+        lengths = self.lengths[chosen]
         offsets = np.zeros(len(chosen) + 1, np.int64)
-        np.cumsum(self.lengths[chosen], out=offsets[1:])
-        rows = [self.row(int(at)) for at in chosen]
-        ids = np.concatenate(rows) if rows else np.zeros(0, np.int32)
-        return Tokens(ids, offsets, self.truncated[chosen])
+        np.cumsum(lengths, out=offsets[1:])
+        source = np.repeat(self.offsets[:-1][chosen] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        terms = self.terms[source] if self.terms is not None else None
+        return Tokens(self.ids[source], offsets, self.truncated[chosen], terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Tokens around a text: special tokens before and after it, and the prompt's of an echo."""
+
+    before: int = 0
+    prompt: int = 0
+    after: int = 0
 
 
 class TextTokenizer:
-    """A tokenizer with one side's length, prompt and special tokens.
+    """A tokenizer with one side's way of reading.
 
-    Wraps its own copy of a fast tokenizer, so that settings made here touch nobody else's.
+    Wraps its own copy of a fast tokenizer, so that settings made here touch nobody else's. Special tokens are
+    those that the tokenizer's own settings add: a text begins with BOS if and only if its checkpoint's
+    tokenizer puts it there and the reading keeps special tokens. It is never added a second time.
     """
 
-    def __init__(self, tokenizer: Tokenizer, reading: Reading) -> None:
+    def __init__(self, tokenizer: Tokenizer, reading: Reading, words: Mapping[str, int] | None = None) -> None:
+        """words: term ids of whole words, for methods that index words and not tokens."""
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self._tokenizer.no_padding()
-        if reading.length:
-            self._tokenizer.enable_truncation(reading.length)
-        else:
-            self._tokenizer.no_truncation()
+        self._tokenizer.no_truncation()
         self._reading = reading
+        self._words = words
+        self._before, self._after = _special_tokens(self._tokenizer) if reading.special_tokens else ([], [])
+        self._prompt = (
+            self._tokenizer.encode(reading.prompt, add_special_tokens=False).ids if reading.echo else []
+        )
+        if reading.length and not reading.echo:
+            self._tokenizer.enable_truncation(reading.length)
 
     @classmethod
     def plain(cls, tokenizer: Tokenizer) -> TextTokenizer:
         """Whole texts without prompt or special tokens."""
         return cls(tokenizer, Reading(length=0, special_tokens=False))
 
+    @property
+    def frame(self) -> Frame:
+        return Frame(len(self._before), len(self._prompt), len(self._after))
+
     def __call__(self, texts: Sequence[str]) -> Tokens:
+        if self._reading.echo:
+            return self._echo(texts)
         encodings = self.encodings(texts)
-        return Tokens.of([each.ids for each in encodings], [bool(each.overflowing) for each in encodings])
+        terms = None
+        if self._words is not None:
+            terms = [
+                self._words_of(each, text, self._words) for each, text in zip(encodings, texts, strict=True)
+            ]
+        return Tokens.of(
+            [each.ids for each in encodings], [bool(each.overflowing) for each in encodings], terms
+        )
 
     def encodings(self, texts: Sequence[str]) -> list[Any]:
         """The tokenizer's own records, with character offsets; those count from the start of the prompt."""
-        inputs = [self._reading.prompt + text for text in texts] if self._reading.prompt else list(texts)
-        if self._reading.lowercase:
-            inputs = [text.lower() for text in inputs]
-        special = self._reading.special_tokens
+        special = self._reading.special_tokens and not self._reading.echo
+        inputs = [self._read(text) for text in texts]
         if len(inputs) == 1:  # a lone query: waking the tokenizer's thread pool costs more than the work
             return [self._tokenizer.encode(inputs[0], add_special_tokens=special)]
         return list(self._tokenizer.encode_batch(inputs, add_special_tokens=special))
@@ -102,3 +145,50 @@ class TextTokenizer:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         places = zip(encoding.offsets, encoding.ids, strict=True)
         return [TermSpan(start, end, token) for (start, end), token in places]
+
+    def _read(self, text: str) -> str:
+        prompted = text if self._reading.echo else self._reading.prompt + text
+        return prompted.lower() if self._reading.lowercase else prompted
+
+    def _echo(self, texts: Sequence[str]) -> Tokens:
+        """Special tokens, prompt, the text's tokens, the same tokens again. Each copy gets half of the room."""
+        around = len(self._before) + len(self._prompt) + len(self._after)
+        room = (self._reading.length - around) // 2 if self._reading.length else None
+        rows, truncated = [], []
+        for encoding in self.encodings(texts):
+            copy = encoding.ids[:room]
+            rows.append([*self._before, *self._prompt, *copy, *copy, *self._after])
+            truncated.append(len(copy) < len(encoding.ids))
+        return Tokens.of(rows, truncated)
+
+    def _words_of(self, encoding: Any, text: str, words: Mapping[str, int]) -> list[int]:
+        """For each token the id of the word that it begins; NO_TERM for continuations and unlisted words."""
+        ends: dict[int, int] = {}
+        for word, (_, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
+            if word is not None:
+                ends[word] = end
+        terms, seen = [], set()
+        whole = self._reading.prompt + text
+        for word, (start, _) in zip(encoding.word_ids, encoding.offsets, strict=True):
+            begins = word is not None and word not in seen
+            seen.add(word)
+            terms.append(words.get(self._normal(whole[start : ends[word]]), NO_TERM) if begins else NO_TERM)
+        return terms
+
+    def _normal(self, word: str) -> str:
+        normalizer = self._tokenizer.normalizer
+        return normalizer.normalize_str(word).strip() if normalizer is not None else word
+
+
+def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Ids that the tokenizer puts before and after a text."""
+    encoding = tokenizer.encode("a")
+    mask = list(encoding.special_tokens_mask)
+    before = mask.index(0) if 0 in mask else len(mask)
+    after = mask[::-1].index(0) if 0 in mask else 0
+    ids = list(encoding.ids)
+    return ids[:before], ids[len(ids) - after :]
+
+
+def _joined(rows: Sequence[Sequence[int]], total: int) -> npt.NDArray[np.int32]:
+    return np.fromiter((token for row in rows for token in row), np.int32, count=total)

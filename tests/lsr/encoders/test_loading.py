@@ -79,13 +79,13 @@ def test_lsr_json_is_read_strictly(tmp_path: Path, tiny_bert: Path) -> None:
     folder = tmp_path / "ours"
     save_encoder(load_encoder(tiny_bert), folder)
     written = json.loads((folder / "lsr.json").read_text())
-    written["document"]["pooling"] = "mean"
+    written["document"]["head"]["pooling"] = "mean"
     written["query"]["colour"] = "blue"
     written["format"] = 2
     (folder / "lsr.json").write_text(json.dumps(written))
     with pytest.raises(ModelError) as caught:
         load_encoder(folder)
-    for part in ("lsr.json", "document.neural.pooling", "query.neural.colour", "format"):
+    for part in ("lsr.json", "document.neural.head.vocabulary.pooling", "query.neural.colour", "format"):
         assert part in str(caught.value)
 
 

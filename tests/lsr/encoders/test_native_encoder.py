@@ -13,8 +13,10 @@ import torch
 from lsr import _native
 from lsr.encoders.backbones import LanguageModel, load_masked_lm
 from lsr.encoders.kernels import TorchKernel
-from lsr.encoders.native import NativeKernel, fastest_kernel, read_parameters, why_not_native
+from lsr.encoders.loading import load_encoder
+from lsr.encoders.native import NativeKernel, read_parameters, why_not_native
 from lsr.encoders.tokens import Tokens
+from lsr.errors import ModelUnsupportedError
 from lsr.vectors import SparseVectors
 
 LEVELS = ["scalar", "avx2", "avx512"]
@@ -157,12 +159,11 @@ def test_attribution_names_the_position_that_won(models: dict[str, LanguageModel
         ({"intermediate_size": 40}, "log1p-relu", "max", "a feed-forward width of 40"),
     ],
 )
-def test_what_is_not_native_runs_in_torch_and_says_so(
+def test_what_is_not_native_is_told(
     shop: Any, tmp_path: Path, changes: Any, activation: Any, pooling: Any, reason: str
 ) -> None:
     model = load_masked_lm(save_random_model("bert", shop.words, tmp_path, **changes))
     assert why_not_native(model, activation, pooling) == reason
-    assert fastest_kernel(model, activation, pooling, 1).name == "torch"
 
 
 def test_reduced_precision_runs_in_torch(tiny_bert: Path) -> None:
@@ -171,8 +172,11 @@ def test_reduced_precision_runs_in_torch(tiny_bert: Path) -> None:
 
 
 def test_the_native_kernel_is_the_default(tiny_bert: Path) -> None:
-    kernel = fastest_kernel(load_masked_lm(tiny_bert), "log1p-relu", "max", None)
-    assert kernel.name == f"native-{_native.active_isa()}"
+    assert load_encoder(tiny_bert).describe().kernel == f"native-{_native.active_isa()}"
+    assert load_encoder(tiny_bert, kernel="torch").describe().kernel == "torch"
+    assert load_encoder(tiny_bert, precision="bfloat16").describe().kernel == "torch"
+    with pytest.raises(ModelUnsupportedError, match="'native' does not compute weights of 16 bits"):
+        load_encoder(tiny_bert, precision="bfloat16", kernel="native")
 
 
 def test_tokens_the_model_does_not_know_are_refused(models: dict[str, LanguageModel]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from lsr.encoders.activations import ACTIVATIONS
 from lsr.encoders.composition import ActivationName
-from lsr.encoders.kernels import repeat_last, to_sparse
+from lsr.encoders.kernels import to_sparse
+from lsr.encoders.pooling import Positions
 from lsr.encoders.tiled import VocabularyProjection, max_pool, sum_pool
 from lsr.errors import ModelError
 
@@ -17,6 +21,7 @@ FORMULAS = {
     "log1p-relu": lambda x: torch.log(1 + x.clamp(min=0)),
     "log1p-log1p-relu": lambda x: torch.log(1 + torch.log(1 + x.clamp(min=0))),
     "log1p-softplus": lambda x: torch.log(1 + torch.log(1 + torch.exp(x))),
+    "shifted-log-sigmoid": lambda x: (torch.log(torch.sigmoid(x)) + math.log(1e4)).clamp(min=0),
 }
 LENGTHS = (5, 1, 3)
 WIDTH, TERMS = 6, 37
@@ -59,7 +64,8 @@ def test_pooling_equals_the_formula(
     activate = ACTIVATIONS[activation]
     expected = activated(hidden, projection, activation)
 
-    largest = max_pool(repeat_last(hidden, mask), projection, activate, tile=tile)
+    chosen = Positions("all").pooled(np.array(LENGTHS), torch.device("cpu")).gather(hidden)
+    largest = max_pool(chosen, projection, activate, tile=tile)
     torch.testing.assert_close(
         largest.double(), torch.stack([row.amax(0) for row in expected]), atol=1e-5, rtol=0
     )

@@ -1,0 +1,89 @@
+"""Which code computes a head."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from lsr.encoders import native
+from lsr.encoders.backbones import LanguageModel
+from lsr.encoders.composition import Head, TokenHead, VocabularyHead
+from lsr.encoders.heads import HeadWeights
+from lsr.encoders.kernels import Kernel, Salience, TorchKernel
+from lsr.encoders.native import NativeKernel
+from lsr.encoders.pooling import Positions
+from lsr.encoders.prosper import LiteralBonusKernel
+from lsr.encoders.token_kernel import TokenKernel
+from lsr.encoders.tokens import Frame
+from lsr.errors import ModelUnsupportedError
+
+logger = logging.getLogger(__name__)
+
+KernelName = Literal["auto", "torch", "native"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadSource:
+    """What a head's kernel is made of."""
+
+    model: LanguageModel
+    weights: HeadWeights
+    frame: Frame
+    vocabulary_size: int
+
+
+def kernel_for(head: Head, source: HeadSource, wanted: KernelName, threads: int | None) -> Kernel:
+    """The code that computes a head: native where it can and may, else torch.
+
+    Raises ModelUnsupportedError if the native code is asked for and cannot compute this composition.
+    """
+    reason = why_not_native(head, source.model)
+    if wanted == "native" and reason is not None:
+        raise ModelUnsupportedError(f"kernel 'native' does not compute {reason}; use 'auto' or 'torch'.")
+    if wanted != "torch" and reason is None:
+        return NativeKernel(source.model, head.activation, threads)
+    if wanted == "auto":
+        logger.info("torch encodes: the native encoder does not compute %s", reason)
+    return torch_kernel_for(head, source, threads)
+
+
+def why_not_native(head: Head, model: LanguageModel) -> str | None:
+    """What of this composition the native code cannot compute; None if it can."""
+    if not isinstance(head, VocabularyHead):
+        return f"the head {head.kind!r}"
+    if head != VocabularyHead(activation=head.activation, pooling=head.pooling):
+        return "special positions, biases or factors of a vocabulary head"
+    if model.weight_bits != 32:
+        return f"weights of {model.weight_bits} bits"
+    return native.why_not_native(model, head.activation, head.pooling)
+
+
+def torch_kernel_for(head: Head, source: HeadSource, threads: int | None) -> Kernel:
+    model, weights = source.model, source.weights
+    positions = Positions(head.positions, source.frame)
+    if isinstance(head, TokenHead):
+        layers, size = weights.linears("token"), source.vocabulary_size
+        return TokenKernel(model, layers, size, head.activation, head.occurrences, positions, threads)
+    if head.common_bias:
+        model = with_common_bias(model, weights)
+    if head.literal_bonus:
+        literal = Positions("inner", source.frame)
+        return LiteralBonusKernel(model, weights.linears("bonus"), head.activation, positions, literal, threads)
+    salience = None
+    if head.importance or head.quality:
+        salience = Salience(
+            weights.linears("importance") if head.importance else None,
+            weights.linears("quality") if head.quality else None,
+        )
+    return TorchKernel(model, head.activation, head.pooling, threads, positions, salience)
+
+
+def with_common_bias(model: LanguageModel, weights: HeadWeights) -> LanguageModel:
+    """One learned number added to every logit."""
+    bias = weights.tensor("common_bias").reshape(1)
+    projection = model.projection
+    every = bias.expand(projection.weight.shape[0])
+    return replace(
+        model, projection=replace(projection, bias=every if projection.bias is None else projection.bias + bias)
+    )

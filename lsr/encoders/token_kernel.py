@@ -1,0 +1,80 @@
+"""Weights for a text's own tokens from a small head: uniCOIL, DeepImpact, DeepCT, TILDEv2, BGE-M3 lexical."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lsr.encoders.activations import ACTIVATIONS
+from lsr.encoders.backbones import LanguageModel, torch_threads
+from lsr.encoders.batching import BatchCost
+from lsr.encoders.composition import ActivationName, OccurrencesName
+from lsr.encoders.heads import Linears
+from lsr.encoders.kernels import check_finite, pad, torch_cost
+from lsr.encoders.pooling import Positions
+from lsr.encoders.tokens import IntArray, Tokens
+from lsr.vectors import SparseVectors
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKernel:
+    """weight = activation(head(hidden state)) for each pooled position, then one weight a term."""
+
+    model: LanguageModel
+    head: Linears
+    vocabulary_size: int
+    activation: ActivationName
+    occurrences: OccurrencesName
+    positions: Positions
+    threads: int | None = None
+
+    @property
+    def name(self) -> str:
+        return "torch"
+
+    @property
+    def cost(self) -> BatchCost:
+        return torch_cost(self.model, keeps_layers=not self.model.headless)
+
+    def __call__(self, tokens: Tokens) -> SparseVectors:
+        with torch.inference_mode(), torch_threads(self.threads):
+            ids, mask = pad(tokens, self.model.device)
+            hidden, _ = self.model.states(ids, mask)
+            scores = ACTIVATIONS[self.activation](self.head(hidden).squeeze(-1))
+            weights = scores[mask.bool()].float().cpu().numpy()
+        check_finite(weights)
+        terms = tokens.terms if tokens.terms is not None else tokens.ids
+        chosen = self.positions.marked(tokens.lengths) & (terms >= 0) & (weights > 0)
+        return weights_by_term(
+            tokens.row_of[chosen],
+            terms[chosen],
+            weights[chosen],
+            n_rows=len(tokens),
+            vocabulary_size=self.vocabulary_size,
+            occurrences=self.occurrences,
+        )
+
+
+def weights_by_term(
+    rows: IntArray,
+    terms: npt.NDArray[np.int32],
+    weights: npt.NDArray[np.float32],
+    *,
+    n_rows: int,
+    vocabulary_size: int,
+    occurrences: OccurrencesName,
+) -> SparseVectors:
+    """One weight for each (row, term) out of all its occurrences, which are given in the order of the text."""
+    distinct, first, group = np.unique(rows * vocabulary_size + terms, return_index=True, return_inverse=True)
+    if occurrences == "first":
+        combined = weights[first]
+    else:
+        combined = np.zeros(len(distinct), np.float32)
+        combine = np.maximum if occurrences == "max" else np.add
+        combine.at(combined, group, weights)
+    distinct_rows, distinct_terms = np.divmod(distinct, vocabulary_size)
+    indptr = np.searchsorted(distinct_rows, np.arange(n_rows + 1)).astype(np.int64)
+    return SparseVectors(indptr, distinct_terms.astype(np.uint32), combined, vocabulary_size)
