@@ -16,7 +16,7 @@ Bounds bound_query(const Query& query, const std::vector<Part>& parts) {
             if (index == kAbsent) continue;
             const double here = double(query.weights[i]) * double(field.lists().maxima[index]);
             largest[i] = std::max(largest[i], here);
-            bounds.parts[at].push_back({&field.lists(), index, 0, here});
+            bounds.parts[at].push_back({&field.lists(), index, field.block_row(index), 0, here});
         }
     }
     double most = 0.0;

@@ -28,8 +28,13 @@
 //
 //     every document of the answer has A >= T - width,                               (2)
 //
-// provided that it has been looked at. A document whose accumulator is 0 never is, so the answer is complete
-// only if T - width >= 1 and k documents were found. Otherwise the query is answered another way (scan.cpp).
+// Block rows: a block's largest code is at least each of its documents' codes, so with block rows for some of
+// the terms a document's sum B >= A. B >= T - width is (2) weakened, and B <= 64,500 + m as A. Exactly scored
+// documents: floor(F S) lies in (F S - 1, F S] and so obeys (1); it may stand for A wherever T is found.
+//
+// All this provided that the document has been looked at. A document whose accumulator is 0 never is, so the
+// answer is complete only if T - width >= 1 and k documents were found. Otherwise the query is answered another
+// way (scan.cpp).
 #pragma once
 
 #include <cstddef>
@@ -47,9 +52,10 @@ inline constexpr double kRange = 64500.0;
 // One query term in one segment.
 struct PartTerm {
     const Lists* lists;
-    uint32_t index;   // directory entry
-    uint32_t weight;  // g
-    double largest;   // q_i M, for choosing which terms matter
+    uint32_t index;         // directory entry
+    const uint8_t* blocks;  // the term's block row; null: none
+    uint32_t weight;        // g
+    double largest;         // q_i M, for choosing which terms matter
 };
 
 struct Bounds {

@@ -19,7 +19,7 @@ constexpr size_t kDenseOneIn = 12;
 // Block rows: for terms in at least 1/40 of the documents, in segments where skipping blocks beats scanning
 // tiles.
 constexpr size_t kBlocksOneIn = 40;
-constexpr size_t kBlocksFrom = 65536;
+constexpr size_t kBlocksFrom = 100000;
 
 struct TileTerm {
     uint32_t term;

@@ -49,7 +49,7 @@ void Candidates::add_one(uint16_t value, int64_t row) {
 }
 
 void Candidates::prune_if_crowded() {
-    if (rows_.size() < k_ + std::max<size_t>(k_, 128)) return;
+    if (rows_.size() < k_ + std::max<size_t>(k_ / 2, 32)) return;
     learn(kth());
     drop_below(threshold());
 }

@@ -5,6 +5,7 @@
 #include "kernels/add_list.h"
 #include "kernels/add_rows.h"
 #include "kernels/find_above.h"
+#include "kernels/find_blocks.h"
 #include "kernels/lanes.h"
 #include "kernels/match_terms.h"
 
@@ -14,6 +15,7 @@ struct KernelSet {
     AddRows add_rows;
     AddList add_list;
     FindAbove find_above;
+    FindBlocks find_blocks;
     LaneMaxima lane_maxima;
     CountAtLeast count_at_least;
     Hide hide;

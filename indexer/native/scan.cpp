@@ -1,7 +1,9 @@
 #include "scan.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <functional>
 #include <string>
 
 #include "errors.h"
@@ -13,6 +15,13 @@ namespace {
 constexpr size_t kAccumulators = 65536;  // whatever the tile: offsets are 16 bits wide and not trusted
 constexpr size_t kNoPart = ~size_t{0};
 constexpr size_t kWordsInTile = kTile / 64;
+constexpr size_t kFoundByBlocks = 96;  // above, completing a tile costs less than scoring; flat from 64 to 256
+constexpr size_t kScoredTogether = 16;
+// After this many tiles completed in a row blocks don't pay for now: the next tiles are scanned fully, twice as
+// many each time, for the threshold rises ever more slowly.
+constexpr int kCompletedInARow = 2;
+constexpr int kFullTilesFirst = 8;
+constexpr int kFullTilesMost = 1024;
 
 [[noreturn]] void refuse_list(const Lists& lists, uint32_t index, size_t tile) {
     throw Corrupt("the list of term " + std::to_string(lists.terms[index]) + " in tile " +
@@ -57,24 +66,31 @@ void take_list(TermCursor& cursor, size_t tile, size_t n_groups, TileLists& list
 
 TileScanner::TileScanner()
     : found_(kTile + kGroup),
+      found_bounds_(kFoundByBlocks + kGroup),
       acc_(make_buffer<uint16_t>(kAccumulators)),
-      lanes_(make_buffer<uint16_t>(kTile)) {}
+      lanes_(make_buffer<uint16_t>(kTile)),
+      block_acc_(make_buffer<uint16_t>(kTile / kBlock)) {}
 
 void TileScanner::start(const std::vector<Part>& parts, const Bounds& bounds, size_t k,
-                        const KernelSet& kernels, std::atomic<uint32_t>* threshold) {
+                        const KernelSet& kernels, Rescorer& rescorer, std::atomic<uint32_t>* threshold) {
     parts_ = &parts;
     bounds_ = &bounds;
     kernels_ = &kernels;
+    rescorer_ = &rescorer;
     k_ = k;
     part_ = kNoPart;
+    completed_in_a_row_ = full_tiles_left_ = 0;
+    full_tiles_next_ = kFullTilesFirst;
     candidates.reset(k, bounds.width, kernels, threshold);
 }
 
 void TileScanner::enter_part(size_t part) {
     part_ = part;
     cursors_.clear();
+    has_blocks_ = false;
     for (const PartTerm& term : bounds_->parts[part]) {
         cursors_.push_back({term, term.lists->run_starts[term.index], term.lists->run_starts[term.index + 1]});
+        has_blocks_ |= term.blocks != nullptr;
     }
 }
 
@@ -82,15 +98,82 @@ void TileScanner::scan(size_t part, size_t tile) {
     if (part != part_) enter_part(part);
     const size_t n_documents = (*parts_)[part].segment->n_documents - tile * kTile;
     n_groups_ = (std::min(n_documents, kTile) + kGroup - 1) / kGroup;
-    gather(tile);
+    if (has_blocks_ && full_tiles_left_ == 0 && candidates.selective()) {
+        scan_blocks(tile);
+    } else {
+        full_tiles_left_ -= full_tiles_left_ > 0;
+        scan_fully(tile);
+    }
+}
+
+void TileScanner::scan_fully(size_t tile) {
+    gather(tile, Terms::all);
     if (lists_.rows.empty() && lists_.lists.empty()) return;
     accumulate(false);
     collect(tile, allowed_words(tile));
 }
 
-void TileScanner::gather(size_t tile) {
+void TileScanner::scan_blocks(size_t tile) {
+    block_rows_.clear();
+    for (const TermCursor& cursor : cursors_) {
+        const uint8_t* row = cursor.term.blocks;
+        if (row != nullptr) block_rows_.push_back({row + tile * (kTile / kBlock), cursor.term.weight});
+    }
+    gather(tile, Terms::rare);
+    accumulate(false);
+    kernels_->add_rows(block_rows_.data(), block_rows_.size(), (n_groups_ + kBlock - 1) / kBlock, false,
+                       block_acc_.get());
+    const uint64_t* allowed = allowed_words(tile);
+    const size_t n =
+        kernels_->find_blocks(acc_.get(), block_acc_.get(), n_groups_, allowed, candidates.threshold(),
+                              kFoundByBlocks, found_bounds_.data(), found_.data());
+    if (n > kFoundByBlocks) {
+        complete(tile, allowed);
+    } else {
+        completed_in_a_row_ = 0;
+        score_found(tile, n);
+    }
+}
+
+// Adds what the blocks stood for, as if the tile had been scanned fully from the start.
+void TileScanner::complete(size_t tile, const uint64_t* allowed) {
+    gather(tile, Terms::frequent);
+    accumulate(true);
+    collect(tile, allowed);
+    if (++completed_in_a_row_ < kCompletedInARow) return;
+    completed_in_a_row_ = 0;
+    full_tiles_left_ = full_tiles_next_;
+    full_tiles_next_ = std::min(2 * full_tiles_next_, kFullTilesMost);
+}
+
+// Scores what the blocks let through, the best bounds first, until the threshold has risen above the rest.
+void TileScanner::score_found(size_t tile, size_t n) {
+    const Part& part = (*parts_)[part_];
+    order_.resize(n);
+    for (size_t i = 0; i < n; ++i) order_[i] = uint32_t{found_bounds_[i]} << 16 | uint32_t(i);
+    if (n > kScoredTogether) std::sort(order_.begin(), order_.end(), std::greater<>());
+    std::array<uint32_t, kScoredTogether> documents;
+    for (size_t begin = 0; begin < n; begin += kScoredTogether) {
+        const size_t size = std::min(kScoredTogether, n - begin);
+        if (n > kScoredTogether && order_[begin] >> 16 < candidates.threshold()) return;
+        for (size_t i = 0; i < size; ++i)
+            documents[i] = uint32_t(tile * kTile) + found_[order_[begin + i] & 0xffff];
+        hits_.clear();
+        rescorer_->score_all(part, documents.data(), size, hits_);
+        for (const Hit& hit : hits_) {
+            const auto scaled = uint16_t(std::clamp(bounds_->scale * hit.score(), 0.0, 65535.0));
+            if (scaled >= candidates.threshold()) candidates.add_one(scaled, hit.row);
+        }
+        candidates.prune_if_crowded();
+    }
+}
+
+void TileScanner::gather(size_t tile, Terms terms) {
     lists_.clear();
-    for (TermCursor& cursor : cursors_) take_list(cursor, tile, n_groups_, lists_);
+    for (TermCursor& cursor : cursors_) {
+        const Terms kind = cursor.term.blocks == nullptr ? Terms::rare : Terms::frequent;
+        if (terms == Terms::all || terms == kind) take_list(cursor, tile, n_groups_, lists_);
+    }
 }
 
 void TileScanner::accumulate(bool onto) {

@@ -11,6 +11,7 @@
 #include "candidates.h"
 #include "kernel_set.h"
 #include "reference.h"
+#include "rescore.h"
 
 namespace lsr {
 
@@ -39,13 +40,20 @@ struct TileLists {
     }
 };
 
+// Two ways through a tile. Fully: all lists into the accumulators, then those that reach the threshold. By
+// blocks, where a threshold is known and the segment has block rows: only the rare terms' lists are read; the
+// frequent terms add a bound for each 8 documents, an eighth of the work, and the few documents whose sum
+// reaches the threshold are scored at once. If they are not few, the frequent terms' lists complete the
+// accumulators and nothing was wasted but the rows.
+//
 // One thread's work on one query at a time. Holds its memory from query to query.
 class TileScanner {
   public:
     TileScanner();
 
+    // rescorer: assigned to the same query. Everything given must outlive the scan.
     void start(const std::vector<Part>& parts, const Bounds& bounds, size_t k, const KernelSet& kernels,
-               std::atomic<uint32_t>* threshold);
+               Rescorer& rescorer, std::atomic<uint32_t>* threshold);
 
     // Adds the tile's documents that reach the threshold to the candidates. Tiles must come in ascending order.
     void scan(size_t part, size_t tile);
@@ -54,7 +62,13 @@ class TileScanner {
 
   private:
     void enter_part(size_t part);
-    void gather(size_t tile);
+    void scan_fully(size_t tile);
+    void scan_blocks(size_t tile);
+    void complete(size_t tile, const uint64_t* allowed);
+    void score_found(size_t tile, size_t n);
+    // Frequent terms are those with a block row.
+    enum class Terms { rare, frequent, all };
+    void gather(size_t tile, Terms terms);
     void accumulate(bool onto);
     const uint64_t* allowed_words(size_t tile);
     void collect(size_t tile, const uint64_t* allowed);
@@ -65,13 +79,23 @@ class TileScanner {
     const KernelSet* kernels_ = nullptr;
     size_t k_ = 0;
     size_t part_ = 0;
-    size_t n_groups_ = 0;  // of the tile at hand
+    Rescorer* rescorer_ = nullptr;
+    bool has_blocks_ = false;  // some term of the query has a block row in this segment
+    size_t n_groups_ = 0;      // of the tile at hand
+    int completed_in_a_row_ = 0;
+    int full_tiles_left_ = 0;  // before blocks are tried again
+    int full_tiles_next_ = 0;  // as many the next time
     std::vector<TermCursor> cursors_;
     TileLists lists_;
     std::vector<uint64_t> allowed_;
+    std::vector<WeightedRow> block_rows_;
     std::vector<uint32_t> found_;
+    std::vector<uint16_t> found_bounds_;
+    std::vector<uint32_t> order_;
+    std::vector<Hit> hits_;
     Buffer<uint16_t> acc_;
     Buffer<uint16_t> lanes_;
+    Buffer<uint16_t> block_acc_;
 };
 
 }  // namespace lsr

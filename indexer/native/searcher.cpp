@@ -93,7 +93,7 @@ std::vector<Hit> search_marked(const std::vector<Part>& parts, Bounds bounds, si
     std::atomic<uint32_t> threshold{1};
     for (const TileAddress& address : all_tiles(parts)) {
         // k is past any tile's size, so that nothing is estimated or pruned.
-        workspace.scanner.start(parts, bounds, size_t{1} << 40, kernels, &threshold);
+        workspace.scanner.start(parts, bounds, size_t{1} << 40, kernels, workspace.rescorer, &threshold);
         workspace.scanner.scan(address.part, address.tile);
         score_rows(parts, workspace.scanner.candidates.rows(), workspace, hits);
         if (hits.size() >= 2 * k + kTile) keep_best(hits, k);
@@ -163,12 +163,14 @@ std::vector<Hit> Searcher::scan(const Query& query, const std::vector<Part>& par
     std::atomic<uint32_t> threshold{1};
     const size_t n_threads = std::min(size_t(options.threads), tiles.size());
     std::vector<std::unique_ptr<Lease>> others;
-    std::vector<TileScanner*> scanners{&workspace.scanner};
-    for (size_t thread = 1; thread < n_threads; ++thread) {
-        others.push_back(std::make_unique<Lease>(*this));
-        scanners.push_back(&(*others.back())->scanner);
+    std::vector<TileScanner*> scanners;
+    for (size_t thread = 0; thread < n_threads; ++thread) {
+        if (thread > 0) others.push_back(std::make_unique<Lease>(*this));
+        Workspace& own = thread > 0 ? **others.back() : workspace;
+        if (thread > 0) own.rescorer.assign(query, workspace.weights, *kernels_);
+        own.scanner.start(parts, bounds, options.k, *kernels_, own.rescorer, &threshold);
+        scanners.push_back(&own.scanner);
     }
-    for (TileScanner* scanner : scanners) scanner->start(parts, bounds, options.k, *kernels_, &threshold);
     parallel_for(tiles.size(), int(n_threads),
                  [&](size_t thread, size_t at) { scanners[thread]->scan(tiles[at].part, tiles[at].tile); });
 

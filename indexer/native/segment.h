@@ -25,6 +25,12 @@ class Field {
     // The directory entry of a term, or kAbsent.
     uint32_t find(uint32_t term) const;
 
+    // The block row of a directory entry; null if it has none.
+    const uint8_t* block_row(uint32_t index) const {
+        const uint32_t row = lists_.block_rows[index];
+        return row == kNoBlocks ? nullptr : lists_.blocks + row * lists_.block_row_bytes;
+    }
+
   private:
     Forward forward_;
     Lists lists_;
