@@ -54,7 +54,8 @@ _IN_NUMBER = rf"(?:[\p{{WB=MidNum}}\p{{WB=MidNumLet}}']{_E})"
 _LETTERS = rf"{_LETTER}+(?:{_IN_WORD}{_LETTER}+)*"
 _DIGITS = rf"{_DIGIT}+(?:{_IN_NUMBER}{_DIGIT}+)*"
 _WORD = rf"{_JOINER}*(?:{_LETTERS}|{_DIGITS})(?:{_JOINER}|{_LETTERS}|{_DIGITS})*"
-_TOKEN = rf"(?P<word>{_WORD})|(?P<unspaced>(?:{_UNSPACED}{_E})+)"
+_PICTURE = rf"\p{{Extended_Pictographic}}{_E}(?:(?<=\u200d)\p{{Extended_Pictographic}}{_E})*|\p{{RI}}\p{{RI}}"
+_TOKEN = rf"(?P<word>{_WORD}|{_PICTURE})|(?P<unspaced>(?:{_UNSPACED}{_E})+)"
 
 
 class Span(NamedTuple):
