@@ -73,8 +73,8 @@ format: ## Rewrite sources the way `check` wants them
 sanitize: $(VENV)/.test  ## Build with AddressSanitizer and UBSan and run the native property tests
 	tools/sanitize.sh "$(abspath $(VENV))"
 
-bench: $(VENV)/.runtime  ## Measure against the peers (own environment, long); writes bench/results/
-	tools/bench.sh
+bench:  ## Measure against the peers (own environment, long): make bench SUITES="quality"; writes bench/results/
+	PYTHON="$(PYTHON)" PIP_ARGS="$(PIP_ARGS)" SUITES="$(SUITES)" tools/bench.sh
 
 clean:  ## Remove build outputs (keeps .venv)
 	rm -rf build dist

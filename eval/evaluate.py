@@ -79,7 +79,7 @@ def evaluate(
     dataset: Judged,
     systems: Sequence[SystemChoice],
     *,
-    rng: np.random.Generator,
+    seed: int = 0,
     measures: Sequence[str] = DEFAULT_MEASURES,
     self_matches: SelfMatches = "kept",
     truncated: int | None = None,
@@ -88,6 +88,7 @@ def evaluate(
     """One result for each of ``systems``, in order.
 
     self_matches: "removed" drops the hit with the query's own id (sets like ArguAna: queries are documents)
+    seed:         of the intervals
     truncated:    documents cut by the encoder when the index was built, if that is known
     threads:      for searching; the latency is measured on one
     Raises InvalidArgumentError for an unknown measure, or a dataset without a judged query.
@@ -114,7 +115,7 @@ def evaluate(
             dataset=dataset.name,
             system=_described(system, pipeline.collection),
             values=values,
-            measures={name: estimate(each, rng) for name, each in values.items()},
+            measures={name: estimate(each, seed) for name, each in values.items()},
             queries=len(dataset.queries),
             judged_queries=len(queries),
             unknown_queries=len(dataset.qrels) - len(queries),

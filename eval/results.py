@@ -122,18 +122,24 @@ class Comparison:
     losses: int
 
 
-def estimate(values: QueryValues, rng: np.random.Generator) -> Estimate:
+def estimate(values: QueryValues, seed: int) -> Estimate:
+    """Estimates of one seed draw the same queries: an interval does not depend on what else is measured."""
     mean = float(values.values.mean()) if len(values.values) else 0.0
-    return Estimate(mean, bootstrap_interval(values.values, rng))
+    return Estimate(mean, bootstrap_interval(values.values, np.random.default_rng(seed)))
 
 
-def compare(results: Sequence[EvaluationResult], rng: np.random.Generator) -> list[Comparison]:
-    """Every pair of systems on every measure; the results must be of one dataset."""
+def compare(results: Sequence[EvaluationResult], seed: int) -> list[Comparison]:
+    """Every pair of systems on every measure; the results must be of one dataset.
+
+    Each test begins from ``seed``, so that a pair's p value does not depend on which others are compared.
+    """
     found: list[Comparison] = []
     for measure in results[0].values if results else ():
         pairs = list(combinations(results, 2))
         p_values = [
-            randomisation_test(one.values[measure].values, two.values[measure].values, rng)
+            randomisation_test(
+                one.values[measure].values, two.values[measure].values, np.random.default_rng(seed)
+            )
             for one, two in pairs
         ]
         found += [

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from lsr.eval.cache import VectorCache
 from lsr.eval.cached_encoder import CachedEncoder
 from lsr.eval.environment import environment
@@ -135,22 +134,21 @@ def _evaluate(
     systems: Sequence[SystemChoice] | None,
     truncated: int | None,
 ) -> Evaluation:
-    rng = np.random.default_rng(settings.seed)
     judged = Judged(dataset.name, dataset.all_queries, dataset.qrels)
     given = {**settings.baselines, **({"lucene": _lucene_run(dataset, settings)} if settings.lucene else {})}
-    baselines = [_baseline(name, run, judged, settings, rng) for name, run in given.items()]
+    baselines = [_baseline(name, run, judged, settings) for name, run in given.items()]
     own = evaluate(
         pipeline,
         judged,
         systems if systems is not None else default_systems(pipeline.collection),
-        rng=rng,
+        seed=settings.seed,
         measures=settings.measures,
         self_matches=settings.self_matches,
         truncated=truncated,
         threads=settings.threads,
     )
     runs = [*baselines, *own]
-    return Evaluation(runs, compare([each.result for each in runs], rng))
+    return Evaluation(runs, compare([each.result for each in runs], settings.seed))
 
 
 def _lucene_run(dataset: BeirDataset, settings: Settings) -> Run:
@@ -164,7 +162,7 @@ def _lucene_run(dataset: BeirDataset, settings: Settings) -> Run:
     )
 
 
-def _baseline(name: str, run: Run, dataset: Judged, settings: Settings, rng: np.random.Generator) -> SystemRun:
+def _baseline(name: str, run: Run, dataset: Judged, settings: Settings) -> SystemRun:
     """A result for ranked lists made elsewhere: measures only."""
     judged = {query.id: dataset.qrels[query.id] for query in dataset.judged}
     if settings.self_matches == "removed":
@@ -174,7 +172,7 @@ def _baseline(name: str, run: Run, dataset: Judged, settings: Settings, rng: np.
         dataset=dataset.name,
         system=System(name, (), mode="file"),
         values=values,
-        measures={measure: estimate(each, rng) for measure, each in values.items()},
+        measures={measure: estimate(each, settings.seed) for measure, each in values.items()},
         queries=len(dataset.queries),
         judged_queries=len(judged),
         unknown_queries=len(dataset.qrels) - len(judged),

@@ -32,7 +32,7 @@ def result(name: str, values: Sequence[float], **changes: object) -> EvaluationR
             dataset="tiny",
             system=System(name, (FieldOfSystem(name, "bm25", 1.0),)),
             values=by_query,
-            measures={measure: estimate(each, np.random.default_rng(0)) for measure, each in by_query.items()},
+            measures={measure: estimate(each, 0) for measure, each in by_query.items()},
             queries=50,
             judged_queries=40,
             unknown_queries=2,
@@ -89,7 +89,7 @@ def test_what_a_file_does_not_tell_is_null() -> None:
 
 
 def test_every_pair_is_compared(three: list[EvaluationResult]) -> None:
-    found = {(each.first, each.second): each for each in compare(three, np.random.default_rng(0))}
+    found = {(each.first, each.second): each for each in compare(three, 0)}
     assert list(found) == [("low", "high"), ("low", "alike"), ("high", "alike")]
     clear, unclear = found["low", "high"], found["high", "alike"]
     assert clear.difference == pytest.approx(0.4, abs=0.05)
@@ -102,7 +102,7 @@ def test_every_pair_is_compared(three: list[EvaluationResult]) -> None:
 
 def test_the_table_marks_who_beats_whom_and_fits_a_terminal(three: list[EvaluationResult]) -> None:
     out = io.StringIO()
-    table = results_table(three, compare(three, np.random.default_rng(0)))
+    table = results_table(three, compare(three, 0))
     Console(file=out, width=79).print(table)
     text = out.getvalue()
     lines = {line.split()[1]: line for line in text.splitlines() if line.strip()[:1] in tuple("ᵃᵇᶜ")}

@@ -50,6 +50,8 @@ def test_a_seed_gives_the_same_intervals(wings: BeirDataset) -> None:
     )
     assert first == again
     assert first.mean == other.mean
+    beside = evaluate_dataset(wings, BM25, Settings(seed=1, baselines={"theirs": {"q1": [("d3", 1.0)]}}))
+    assert beside.results[1].measures["nDCG@10"] == first
 
 
 def test_an_index_gives_what_its_dataset_gives(wings: BeirDataset, tmp_path: Path) -> None:
