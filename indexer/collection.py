@@ -17,6 +17,7 @@ may replace and remove files at any time. Documents are named by their *number*,
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,19 +29,21 @@ from lsr.indexer import bm25
 from lsr.indexer.arrays import Load, open_array
 from lsr.indexer.documents import StoredDocument
 from lsr.indexer.fields import FieldInfo
+from lsr.indexer.filters import Filter, parse_filter
 from lsr.indexer.kernels import Searcher
 from lsr.indexer.manifest import FieldEntry, Manifest, SegmentEntry, read_manifest
 from lsr.indexer.queries import MergedQueries, merge_queries
 from lsr.indexer.rows import BoolArray, FieldRows, Int64Array
 from lsr.indexer.segments import Segment
 from lsr.indexer.terms import read_terms
-from lsr.indexer.tombstones import live_mask, read_dead_frequencies, read_live_words
+from lsr.indexer.tombstones import Words, live_mask, read_dead_frequencies, read_live_words, to_words
 
 from lsr.errors import IndexCorruptError, InvalidArgumentError, ModelMismatchError
 from lsr.vectors import Float32Array, SparseVectors, TermCounts, UInt32Array
 from lsr.vocabulary import GrowingVocabulary, Vocabulary
 
 VECTOR_CHUNK = 4096
+KEPT_FILTERS = 32
 
 _SAME_MODEL = "Query with the index's model, or index the documents again with the new one."
 
@@ -84,6 +87,8 @@ class Collection:
         }
         self._vocabularies: dict[str, Vocabulary] = {}
         self._counting: dict[str, GrowingVocabulary] = {}
+        self._lock = threading.Lock()
+        self._bitmaps: dict[str, list[Words]] = {}
 
     @classmethod
     def open(cls, path: Path | str, *, load: Load = "map") -> Collection:
@@ -191,41 +196,83 @@ class Collection:
         k: int = 10,
         *,
         weights: Mapping[str, float] | None = None,
+        filter: str | Filter | None = None,
         threads: int = 1,
         reference: bool = False,
     ) -> list[Hits]:
         """The k best live documents of each query that share a term with it; one ``Hits`` a row.
 
         weights:   what to multiply each field's scores by, instead of the fields' own weights
+        filter:    which documents may be returned (``lsr.indexer.filters``); hits are the best of those
         reference: use the plain float64 scorer that defines the answer (slow; same result)
         Raises InvalidArgumentError on a bad argument, ModelMismatchError on vectors over another vocabulary.
         """
         if k < 1:
             raise InvalidArgumentError(f"k must be at least 1, not {k}", field="k")
         return self.search_merged(
-            self.prepare(queries, weights=weights), k, threads=threads, reference=reference
+            self.prepare(queries, weights=weights), k, filter=filter, threads=threads, reference=reference
         )
 
     def search_merged(
-        self, queries: MergedQueries, k: int, *, threads: int = 1, reference: bool = False
+        self,
+        queries: MergedQueries,
+        k: int,
+        *,
+        filter: str | Filter | None = None,
+        threads: int = 1,
+        reference: bool = False,
     ) -> list[Hits]:
         """``search`` for queries that are prepared already."""
         if not self._segments:
             return [Hits(np.zeros(0, np.int64), np.zeros(0, np.float64)) for _ in range(len(queries))]
+        allowed = None if filter is None else self.bitmaps(filter)
         try:
             if reference:
-                rows = range(len(queries))
-                return [self._hits(*self._searcher.reference(*queries.row(row), k)) for row in rows]
+                return [
+                    self._hits(*self._searcher.reference(*queries.row(row), k, filter=allowed))
+                    for row in range(len(queries))
+                ]
             indptr, found, scores = self._searcher.search_batch(
-                queries.indptr, queries.fields, queries.terms, queries.weights, k, threads=threads
+                queries.indptr,
+                queries.fields,
+                queries.terms,
+                queries.weights,
+                k,
+                filter=allowed,
+                threads=threads,
             )
         except IndexCorruptError as error:
             raise IndexCorruptError(f"{self.path}: {error}. Find the file with `lsr verify --full`.") from error
         return [self._hits(found[start:end], scores[start:end]) for start, end in pairwise(indptr.tolist())]
 
-    def count(self, queries: Mapping[str, FieldRows], *, threads: int = 1) -> list[int]:
-        """How many live documents share a term with each query, exactly. Costs a scan."""
-        return [len(hits) for hits in self.search(queries, max(self.n_documents, 1), threads=threads)]
+    def bitmaps(self, filter: str | Filter) -> list[Words]:
+        """What a filter allows, one bitmap a segment. The last few texts' are kept, so a repeated filter is
+        free.
+        """
+        if isinstance(filter, Filter):
+            return [to_words(filter.matches(segment)) for segment in self._segments]
+        with self._lock:
+            known = self._bitmaps.pop(filter, None)
+            if known is not None:
+                self._bitmaps[filter] = known  # now the newest
+                return known
+        made = self.bitmaps(parse_filter(filter))
+        with self._lock:
+            self._bitmaps[filter] = made
+            if len(self._bitmaps) > KEPT_FILTERS:
+                del self._bitmaps[next(iter(self._bitmaps))]
+        return made
+
+    def count(
+        self,
+        queries: Mapping[str, FieldRows],
+        *,
+        filter: str | Filter | None = None,
+        threads: int = 1,
+    ) -> list[int]:
+        """How many live documents that the filter allows share a term with each query. Costs a scan."""
+        found = self.search(queries, max(self.n_documents, 1), filter=filter, threads=threads)
+        return [len(hits) for hits in found]
 
     def scores(
         self,

@@ -5,6 +5,7 @@ Files of segments/<id>/ (``<field>.`` stands for each field's name):
     numbers.arr               int64: document numbers, ascending
     id-hashes.arr             uint64, ascending; with id-positions.arr, uint32: where each id lies
     documents.sqlite          ids, titles, texts, metadata
+    metadata.*.arr            metadata by value, for filters (see metadata.py)
     <field>.indptr.arr        int64, with <field>.terms.arr: the forward index
     <field>.weights.arr       the forward index's weights; for a counted field BM25 impacts, derived
     <field>.counts.arr        counted: occurrences, and <field>.lengths.arr, a document's terms with repeats
@@ -27,6 +28,7 @@ from lsr.indexer.documents import DocumentRow, DocumentTable, write_documents
 from lsr.indexer.ids import UInt64Array, candidates, hash_ids, sorted_keys
 from lsr.indexer.kernels import FieldView, SegmentView, build_lists
 from lsr.indexer.manifest import FieldCounts, FieldEntry, FileEntry, SegmentEntry
+from lsr.indexer.metadata import MetadataBuilder, MetadataColumns
 from lsr.indexer.rows import BoolArray, Forward, Int64Array, RowSource, live_chunks, live_documents, live_only
 from lsr.indexer.storage import Storage
 
@@ -99,8 +101,11 @@ class _SegmentWriter:
 
     def _write_documents(self) -> None:
         path = self._folder / DOCUMENTS_NAME
-        write_documents(self._storage, path, live_documents(self._sources))
+        metadata = MetadataBuilder()
+        write_documents(self._storage, path, metadata.watching(live_documents(self._sources)))
         self._files.append(file_entry(path, self._index))
+        for name, array in metadata.arrays().items():
+            self._write_array(name, array)
 
     def _write_field(self, field: FieldEntry) -> FieldCounts:
         counts = self._write_counted(field) if field.kind == "counted" else self._write_encoded(field)
@@ -228,6 +233,7 @@ class Segment:
         }
         self._documents = DocumentTable(self.folder / DOCUMENTS_NAME, entry.n_documents)
         self._check_arrays()
+        self.metadata = MetadataColumns(self._arrays, entry.n_documents, self.folder)
         try:
             self.view = SegmentView(entry.n_documents, [self._field_view(field) for field in fields])
         except IndexCorruptError as error:
