@@ -375,22 +375,44 @@ class Collection:
 
     def vectors(self, field: str) -> Iterator[tuple[list[str], SparseVectors]]:
         """Ids and vectors of all live documents, in the order of numbers, a few thousand at once."""
+        for numbers, rows in self.numbered_vectors(field):
+            yield self.ids(numbers), rows
+
+    def numbered_vectors(self, field: str) -> Iterator[tuple[Int64Array, SparseVectors]]:
+        """As ``vectors``, with document numbers in place of ids; a counted field's weights are its impacts."""
         entry = self._field_entry(field)
         for at, segment in enumerate(self._segments):
-            live = self.live_positions(at)
-            for start in range(0, segment.n_documents, VECTOR_CHUNK):
-                stop = min(start + VECTOR_CHUNK, segment.n_documents)
-                kept = live[start:stop]
+            for start, stop, kept in self._live_chunks(at):
                 rows = segment.weights(field, start, stop).where(kept)
-                ids = segment.documents.ids(np.flatnonzero(kept) + start)
-                if ids:
-                    yield ids, SparseVectors(rows.indptr, rows.terms, rows.values, entry.n_terms)  # type: ignore[arg-type]
+                vectors = SparseVectors(rows.indptr, rows.terms, rows.values, entry.n_terms)  # type: ignore[arg-type]
+                yield segment.numbers[start:stop][kept], vectors
+
+    def counts(self, field: str) -> Iterator[TermCounts]:
+        """Term counts and lengths of all live documents in a counted field, in the order of numbers."""
+        for at, segment in enumerate(self._segments):
+            forward = segment.forward(field)
+            for start, stop, kept in self._live_chunks(at):
+                rows = forward.rows(start, stop).where(kept)
+                yield TermCounts(
+                    rows.indptr,  # type: ignore[arg-type]
+                    rows.terms.astype(np.uint32),
+                    rows.values.astype(np.uint32),
+                    rows.lengths.astype(np.uint32),
+                )
 
     def live_positions(self, segment: int) -> BoolArray:
         """Which positions of a segment are alive, shape (n_documents of the segment,)."""
         return live_mask(self._live_words[segment], self._segments[segment].n_documents)
 
     # Below: how the above is done
+
+    def _live_chunks(self, segment: int) -> Iterator[tuple[int, int, BoolArray]]:
+        """Ranges of positions with a live document, and which are alive."""
+        live = self.live_positions(segment)
+        for start in range(0, len(live), VECTOR_CHUNK):
+            kept = live[start : start + VECTOR_CHUNK]
+            if kept.any():
+                yield start, start + len(kept), kept
 
     @classmethod
     def _open_newest(cls, path: Path, load: Load, opened: Mapping[str, Segment]) -> Collection:

@@ -61,7 +61,7 @@ NUMBER: /[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?/
 _WORDS = {
     "_AND": "AND", "_OR": "OR", "_NOT": "NOT", "_IN": "IN", "OPERATOR": "a comparison (= != < <= > >=)",
     "NAME": "a name", "STRING": 'a text in "quotes"', "NUMBER": "a number", "BOOLEAN": "true or false",
-    "LPAR": "(", "RPAR": ")", "COMMA": ",", "$END": "the end",
+    "LPAR": '"("', "RPAR": '")"', "COMMA": '","', "$END": "the end",
 }  # fmt: skip
 
 

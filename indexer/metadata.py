@@ -119,7 +119,9 @@ class MetadataColumns:
         """True where the document has a value under ``key`` that compares so with one of the values."""
         mask = np.zeros(self._n_documents, np.bool_)
         at = self._keys.get(key)
-        for value in values if at is not None else ():
+        if at is None:
+            return mask
+        for value in values:
             positions = (
                 self._with_text(at, operator, _encoded(value))
                 if isinstance(value, str | bool)
@@ -133,7 +135,7 @@ class MetadataColumns:
     def _with_number(self, at: int, operator: str, value: float) -> npt.NDArray[np.int64]:
         first, last = int(self._number_starts[at]), int(self._number_starts[at + 1])
         column = self._numbers[first:last]
-        left, right = (int(np.searchsorted(column, value, side=side)) for side in ("left", "right"))  # type: ignore[call-overload]
+        left, right = (int(np.searchsorted(column, value, side=side)) for side in ("left", "right"))
         start, stop = _part(operator, left, right, 0, len(column))
         return self._number_positions[first:last][start:stop].astype(np.int64)
 

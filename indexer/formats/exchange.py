@@ -1,0 +1,96 @@
+"""What all exchange formats share: vectors on their way in, and a report of what was lost on their way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from lsr.indexer.collection import Collection
+from lsr.indexer.documents import DocumentInput
+from lsr.indexer.fields import FieldSpec, WeightStorage
+from lsr.indexer.writer import DEFAULT_MEMORY, CollectionWriter
+
+from lsr.errors import InvalidArgumentError
+from lsr.vectors import Float32Array, SparseVectors
+from lsr.vocabulary import Vocabulary
+
+Batch = tuple[Sequence[DocumentInput], SparseVectors]
+
+# Lucene and its relatives keep impacts as term frequencies; 8 bits are what their users choose.
+DEFAULT_LEVELS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """scale: an exported integer times this is the weight; None where weights are written as they are."""
+
+    documents: int
+    nnz: int
+    scale: float | None
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Vectors from elsewhere. ``batches`` may be called once.
+
+    lost: what the source does not hold, or holds in another form
+    """
+
+    name: str
+    vocabulary: Vocabulary
+    batches: Callable[[], Iterator[Batch]]
+    lost: tuple[str, ...]
+
+
+def build_from(
+    imported: Imported,
+    path: Path | str,
+    *,
+    field: str = "learned",
+    encoder: Mapping[str, object] | None = None,
+    storage: WeightStorage = "float32",
+    overwrite: bool = False,
+    memory: int = DEFAULT_MEMORY,
+    threads: int = 1,
+) -> int:
+    """Make an index of one encoded field; returns the number of documents.
+
+    encoder: facts about the model that made the vectors, if they are known; queries must come from the same
+    """
+    facts = dict(encoder or {"name": imported.name})
+    spec = FieldSpec(field, "encoded", imported.vocabulary, facts, storage=storage)
+    with CollectionWriter.create(path, [spec], overwrite=overwrite, memory=memory, threads=threads) as writer:
+        for documents, rows in imported.batches():
+            writer.add(documents, {field: rows})
+        n_documents = writer.n_documents
+        writer.commit()
+    return n_documents
+
+
+def quantised(weights: Float32Array, scale: float) -> npt.NDArray[np.int64]:
+    """The nearest multiples of ``scale``, at least 1 so that no document stops matching."""
+    return np.maximum(np.rint(weights.astype(np.float64) / scale), 1).astype(np.int64)
+
+
+def export_scale(collection: Collection, field: str, levels: int) -> float:
+    """The scale under which the largest weight becomes ``levels``."""
+    if not 1 <= levels <= 2**31 - 1:
+        raise InvalidArgumentError(f"levels must be 1 to {2**31 - 1}, not {levels}", field="levels")
+    largest = max((float(rows.weights.max()) for _, rows in collection.vectors(field) if rows.nnz), default=1.0)
+    return largest / levels
+
+
+def loss_of_levels(scale: float, levels: int) -> str:
+    return (
+        f"weights are rounded to {levels} levels of {scale:.6g} (the scale is recorded);"
+        " those below half a level become one level"
+    )
+
+
+def loss_of_fields(collection: Collection, field: str) -> tuple[str, ...]:
+    others = [info.name for info in collection.fields if info.name != field]
+    return (f"other fields: {', '.join(others)}",) if others else ()

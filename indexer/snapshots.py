@@ -1,0 +1,172 @@
+"""Snapshots: a second folder with the same files, by hard links, and the way back.
+
+    snapshot(index, target)        # beside readers and a writer; target is an index like any other
+    restore(source, index)         # the source's documents become the newest generation of index
+
+A snapshot costs a directory entry a file, because files never change; where the file system has no links, or
+the target lies on another one, files are copied. ``restore`` takes any index as its source, so it also puts an
+index that was built aside (with another model, say) in the place of the one that is being served.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from lsr.indexer.checksums import check_file
+from lsr.indexer.committing import begin_generation, end_generation, next_manifest
+from lsr.indexer.locking import WriterLock
+from lsr.indexer.manifest import (
+    Deletions,
+    FieldEntry,
+    FileEntry,
+    Manifest,
+    SegmentEntry,
+    read_manifest,
+    write_manifest,
+)
+from lsr.indexer.storage import FileStorage, Storage
+from lsr.indexer.sweeping import highest_number, sweep
+
+from lsr.errors import IndexCorruptError, IndexExistsError, IndexFormatError, IndexNotFoundError
+
+
+def snapshot(index: Path | str, target: Path | str, *, storage: Storage | None = None) -> int:
+    """Keep the newest generation in a folder of its own; returns the generation.
+
+    The target must not exist; it appears under its name when it is complete.
+    Raises IndexNotFoundError, an IndexFormatError, IndexExistsError.
+    """
+    source, place, files = Path(index), Path(target), storage or FileStorage()
+    if place.exists():
+        raise IndexExistsError(f"{place}: exists already; give the snapshot a name of its own.")
+    partial = place.with_name(place.name + ".partial")
+    files.remove(partial)
+    files.make_folder(partial)
+    manifest = _link_newest(files, source, partial)
+    write_manifest(files, partial, manifest)
+    files.rename(partial, place)
+    files.sync_folder(place.parent)
+    return manifest.generation
+
+
+def restore(source: Path | str, index: Path | str, *, storage: Storage | None = None) -> int:
+    """Make another index's newest generation that of ``index``, which may be damaged or missing; returns its
+    number.
+
+    Every file is checked first. Readers of ``index`` go on and see a newer generation. Its uncommitted changes
+    and what was committed since are gone; so no writer may be open.
+    Raises IndexNotFoundError, IndexCorruptError (naming a bad file of the source), IndexLockedError.
+    """
+    origin, place, files = Path(source), Path(index), storage or FileStorage()
+    wanted = read_manifest(origin)
+    for entry in wanted.files():
+        check_file(origin, entry)
+    files.make_folder(place)
+    lock = WriterLock(place)
+    try:
+        present = _present(place)
+        manifest = _Restoring(files, origin, place, wanted).write(present)
+        write_manifest(files, place, manifest)
+        files.sync_folder(place.parent)
+        sweep(files, place, manifest)
+    finally:
+        lock.release()
+    return manifest.generation
+
+
+def _link_newest(storage: Storage, source: Path, target: Path) -> Manifest:
+    """Link all files of a generation; a writer may remove it meanwhile, then there is a newer one to take."""
+    manifest = read_manifest(source)
+    while True:
+        try:
+            _link_all(storage, source, target, manifest)
+            return manifest
+        except FileNotFoundError as error:
+            newer = read_manifest(source)
+            if newer == manifest:
+                raise IndexCorruptError(
+                    f"{error.filename}: the manifest names this file, but it is missing."
+                    " Find what else is wrong with `lsr verify`."
+                ) from error
+            manifest = newer
+            for name in ("segments", "commits"):
+                storage.remove(target / name)
+
+
+def _link_all(storage: Storage, source: Path, target: Path, manifest: Manifest) -> None:
+    folders = set()
+    for entry in manifest.files():
+        path = target / entry.path
+        if path.parent not in folders:
+            storage.make_folder(path.parent)
+            folders.add(path.parent)
+        storage.link(source / entry.path, path)
+    for folder in (*folders, *{folder.parent for folder in folders}, target):
+        storage.sync_folder(folder)
+
+
+def _present(index: Path) -> Manifest | None:
+    try:
+        return read_manifest(index)
+    except (IndexFormatError, IndexNotFoundError):
+        return None
+
+
+class _Restoring:
+    """Links a generation into an index under names that are new there."""
+
+    def __init__(self, storage: Storage, origin: Path, index: Path, wanted: Manifest) -> None:
+        self._storage = storage
+        self._origin = origin
+        self._index = index
+        self._wanted = wanted
+
+    def write(self, present: Manifest | None) -> Manifest:
+        base = self._wanted
+        if present is not None:
+            base = replace(
+                base,
+                generation=max(base.generation, present.generation),
+                next_number=max(base.next_number, present.next_number),
+                next_segment=max(base.next_segment, present.next_segment),
+            )
+        generation, folder = begin_generation(self._storage, self._index, base)
+        first = max(base.next_segment, highest_number(self._index / "segments") + 1)
+        fields = [self._field(entry, folder) for entry in base.fields]
+        segments = [
+            self._segment(entry, f"{number:08d}", folder)
+            for number, entry in enumerate(base.segments, start=first)
+        ]
+        if segments:
+            self._storage.sync_folder(self._index / "segments")
+        end_generation(self._storage, self._index, folder)
+        return next_manifest(base, generation, fields, segments)
+
+    def _field(self, entry: FieldEntry, folder: Path) -> FieldEntry:
+        files = tuple(
+            self._linked(file, folder / f"{entry.name}.vocabulary-{at}.arr")
+            for at, file in enumerate(entry.vocabulary_files)
+        )
+        return replace(entry, vocabulary_files=files)
+
+    def _segment(self, entry: SegmentEntry, new_id: str, folder: Path) -> SegmentEntry:
+        place = self._index / "segments" / new_id
+        self._storage.make_folder(place)
+        files = tuple(self._linked(file, place / Path(file.path).name) for file in entry.files)
+        self._storage.sync_folder(place)
+        return replace(entry, id=new_id, files=files, deletions=self._deletions(entry, new_id, folder))
+
+    def _deletions(self, entry: SegmentEntry, new_id: str, folder: Path) -> Deletions | None:
+        if entry.deletions is None:
+            return None
+        files = tuple(
+            self._linked(file, folder / (new_id + Path(file.path).name.removeprefix(entry.id)))
+            for file in entry.deletions.files
+        )
+        return replace(entry.deletions, files=files)
+
+    def _linked(self, file: FileEntry, target: Path) -> FileEntry:
+        self._storage.remove(target)
+        self._storage.link(self._origin / file.path, target)
+        return replace(file, path=target.relative_to(self._index).as_posix())

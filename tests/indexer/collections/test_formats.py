@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lsr.indexer.collection import Collection
+from lsr.indexer.formats.anserini import export_anserini, import_anserini
+from lsr.indexer.formats.ciff import export_ciff, import_ciff
+from lsr.indexer.formats.exchange import build_from
+from lsr.indexer.formats.jsonl import export_jsonl, import_jsonl
+from lsr.indexer.formats.npz import export_npz, import_npz
+
+from lsr.errors import IndexExistsError, InputError, InvalidArgumentError, SourceNotFoundError
+
+
+@pytest.fixture
+def index(lab, doc):
+    lab.create(
+        [
+            doc(f"d{at}", {at % 12: 0.1 + at / 7, (at + 5) % 12: 0.3}, f"w{at % 4} w w", {"n": at})
+            for at in range(30)
+        ]
+    )
+    with lab.open() as writer:
+        writer.delete(["d4"])
+        lab.add(writer, [doc('new "ü"', {}, "w9")])
+        writer.commit()
+    return lab
+
+
+def vectors_of(collection, field="learned"):
+    vocabulary = collection.vocabulary(field)
+    return {
+        name: weights
+        for ids, rows in collection.vectors(field)
+        for name, weights in zip(ids, rows.to_dicts(vocabulary), strict=True)
+    }
+
+
+def rebuilt(imported, tmp_path) -> Collection:
+    build_from(imported, tmp_path / "rebuilt")
+    return Collection.open(tmp_path / "rebuilt")
+
+
+def test_json_lines_lose_nothing_of_a_field(index, tmp_path):
+    collection = index.read()
+    report = export_jsonl(collection, "learned", tmp_path / "out.jsonl")
+    assert (report.documents, report.scale, report.lost) == (30, None, ("other fields: bm25",))
+    back = rebuilt(import_jsonl(tmp_path / "out.jsonl"), tmp_path)
+    assert vectors_of(back) == vectors_of(collection)
+    assert [(d.id, d.title, d.text, d.metadata) for d in back.all_documents()] == [
+        (d.id, d.title, d.text, d.metadata) for d in collection.all_documents()
+    ]
+
+
+def test_scipy_keeps_the_vectors(index, tmp_path):
+    collection = index.read()
+    report = export_npz(collection, "learned", tmp_path / "out")
+    assert report.lost == ("titles, texts and metadata", "other fields: bm25")
+    back = rebuilt(import_npz(tmp_path / "out"), tmp_path)
+    assert vectors_of(back) == vectors_of(collection)
+    assert back.vocabulary("learned") == collection.vocabulary("learned")
+    matrix = np.load(tmp_path / "out/vectors.npz", allow_pickle=False)
+    assert matrix["data"].dtype == np.float32
+
+
+def test_anserini_gets_integers_with_a_recorded_scale(index, tmp_path):
+    collection = index.read()
+    report = export_anserini(collection, "learned", tmp_path / "out", levels=100)
+    lines = [json.loads(line) for line in (tmp_path / "out/part-00000.jsonl").read_text().splitlines()]
+    assert all(
+        isinstance(level, int) and 1 <= level <= 100 for line in lines for level in line["vector"].values()
+    )
+    assert lines[0]["contents"] == "title d0 w0 w w"
+    assert "weights are rounded to 100 levels" in report.lost[0]
+    back = vectors_of(rebuilt(import_anserini(tmp_path / "out"), tmp_path))
+    for name, weights in vectors_of(collection).items():
+        assert back[name].keys() == weights.keys()
+        assert all(abs(back[name][term] - weight) <= report.scale for term, weight in weights.items())
+
+
+def test_anserini_without_a_scale_says_so(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/docs.jsonl").write_text('{"id": 7, "contents": "x", "vector": {"a": 3, "b": 0}}\n')
+    imported = import_anserini(tmp_path / "in")
+    assert imported.lost == ("the scale of integer weights, unless it is given",)
+    assert vectors_of(rebuilt(imported, tmp_path)) == {"7": {"a": 3.0}}
+    assert import_anserini(tmp_path / "in", scale=0.5).lost == ()
+
+
+def test_ciff_of_an_encoded_field(index, tmp_path):
+    collection = index.read()
+    report = export_ciff(collection, "learned", tmp_path / "out.ciff")
+    imported = import_ciff(tmp_path / "out.ciff")
+    assert imported.lost == ("titles, texts and metadata", "document lengths")
+    back = vectors_of(rebuilt(imported, tmp_path))
+    for name, weights in vectors_of(collection).items():
+        assert back[name].keys() == weights.keys()
+        assert all(abs(back[name][term] - weight) <= report.scale for term, weight in weights.items())
+
+
+def test_ciff_of_a_counted_field_holds_counts(index, tmp_path):
+    report = export_ciff(index.read(), "bm25", tmp_path / "out.ciff")
+    assert report.scale is None
+    back = vectors_of(rebuilt(import_ciff(tmp_path / "out.ciff"), tmp_path))
+    assert back["d1"] == {"w": 2.0, "w1": 1.0}
+    assert back['new "ü"'] == {"w9": 1.0}
+
+
+def test_ciff_bytes_are_those_of_the_specification(tmp_path, lab, doc):
+    """Written out by hand after the .proto file of CIFF."""
+    lab.create([doc("a", {}, "x"), doc("b", {}, "x x")])
+    export_ciff(lab.read(), "bm25", tmp_path / "out.ciff")
+    raw = (tmp_path / "out.ciff").read_bytes()
+    description = b"lsr field=bm25"
+    header = (
+        bytes([0x08, 1, 0x10, 1, 0x18, 2, 0x20, 1, 0x28, 2, 0x30, 3, 0x39])
+        + np.float64(1.5).tobytes()
+        + bytes([0x42, len(description)])
+        + description
+    )
+    postings = (
+        bytes([0x0A, 1])
+        + b"x"
+        + bytes([0x10, 2, 0x18, 3, 0x22, 4, 0x08, 0, 0x10, 1, 0x22, 4, 0x08, 1, 0x10, 2])
+    )
+    documents = [
+        bytes([0x08, 0, 0x12, 1]) + b"a" + bytes([0x18, 1]),
+        bytes([0x08, 1, 0x12, 1]) + b"b" + bytes([0x18, 2]),
+    ]
+    assert raw == b"".join(bytes([len(message)]) + message for message in (header, postings, *documents))
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40, -1])
+def test_a_damaged_ciff_file_is_an_error(index, tmp_path, cut):
+    export_ciff(index.read(), "learned", tmp_path / "out.ciff")
+    raw = (tmp_path / "out.ciff").read_bytes()
+    (tmp_path / "out.ciff").write_bytes(raw[:cut])
+    with pytest.raises(InputError, match=r"out.ciff: not a CIFF file"):
+        import_ciff(tmp_path / "out.ciff")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "not valid JSON"),
+        ('{"id": "a"}', 'needs an object "vector"'),
+        ('{"vector": {}}', 'needs an "id"'),
+        ('{"id": "a", "vector": {"x": -1}}', "weights must be numbers of 0 or more"),
+        ('{"id": "a", "vector": {"x": "1"}}', "weights must be numbers of 0 or more"),
+        ('{"id": "a", "text": 3, "vector": {}}', "title, text and contents must be texts"),
+        ('{"id": "a", "metadata": 3, "vector": {}}', "metadata must be an object"),
+    ],
+)
+def test_a_broken_line_names_its_place(tmp_path, line, message):
+    (tmp_path / "in.jsonl").write_text('{"id": "ok", "vector": {"x": 1.5}}\n' + line + "\n")
+    with pytest.raises(InputError, match=f"in.jsonl:2: {message}"):
+        import_jsonl(tmp_path / "in.jsonl")
+
+
+@pytest.mark.parametrize("read", [import_jsonl, import_npz, import_ciff])
+def test_a_missing_source_is_named(tmp_path, read):
+    with pytest.raises(SourceNotFoundError, match="nowhere"):
+        read(tmp_path / "nowhere")
+
+
+def test_npz_that_does_not_fit(index, tmp_path):
+    export_npz(index.read(), "learned", tmp_path / "out")
+    (tmp_path / "out/ids.json").write_text('["a"]')
+    with pytest.raises(InputError, match="30 rows over 12 columns, but 1 ids"):
+        import_npz(tmp_path / "out")
+    (tmp_path / "out/ids.json").write_text('{"a": 1}')
+    with pytest.raises(InputError, match="must be a list of texts"):
+        import_npz(tmp_path / "out")
+    (tmp_path / "out/vectors.npz").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="not a scipy sparse matrix"):
+        import_npz(tmp_path / "out")
+
+
+def test_exports_do_not_overwrite(index, tmp_path):
+    (tmp_path / "out").mkdir()
+    for export in (export_npz, export_anserini):
+        with pytest.raises(IndexExistsError, match="exists already; export into a new folder"):
+            export(index.read(), "learned", tmp_path / "out")
+    with pytest.raises(InvalidArgumentError, match="levels must be 1 to"):
+        export_ciff(index.read(), "learned", Path(tmp_path / "x"), levels=0)

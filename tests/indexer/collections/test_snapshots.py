@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from lsr.indexer.snapshots import restore, snapshot
+from lsr.indexer.storage import FileStorage
+from lsr.indexer.verify import verify_index
+
+from lsr.errors import IndexCorruptError, IndexExistsError, IndexLockedError, IndexNotFoundError
+
+QUERY = {0: 1.0, 1: 0.5, 2: 2.0}
+
+
+@pytest.fixture
+def index(lab, doc):
+    lab.create([doc(f"d{at}", {at % 3: 1.0 + at}, f"w{at % 4} w", {"n": at}) for at in range(20)])
+    with lab.open() as writer:
+        lab.add(writer, [doc("d3", {0: 50.0}, "new"), doc("d30", {1: 2.0}, "w1 newer")])
+        writer.delete(["d4"])
+        writer.commit()
+    return lab
+
+
+def changed(lab, doc):
+    with lab.open() as writer:
+        lab.add(writer, [doc("late", {0: 99.0}, "late")])
+        writer.delete(["d5", "d6"])
+        writer.commit()
+        writer.merge(full=True)
+
+
+def test_a_snapshot_is_an_index_of_links(index, doc, make_lab, tmp_path):
+    before = index.answer(index.read(), QUERY, "w1 newer")
+    assert snapshot(index.path, tmp_path / "kept") == 2
+    kept = make_lab(tmp_path / "kept")
+    changed(index, doc)
+    assert kept.answer(kept.read(), QUERY, "w1 newer") == before
+    assert index.answer(index.read(), QUERY, "w1 newer") != before
+    assert verify_index(kept.path, full=True).sound
+    with kept.open() as writer:
+        kept.add(writer, [doc("own", {0: 3.0}, "own")])
+        writer.commit()
+
+
+def test_links_cost_nothing(index, tmp_path):
+    snapshot(index.path, tmp_path / "kept")
+    for file in (tmp_path / "kept").glob("*/*/*"):
+        assert file.stat().st_nlink == 2
+
+
+def test_a_snapshot_comes_back(index, doc, tmp_path):
+    before = index.answer(index.read(), QUERY, "w1 newer")
+    snapshot(index.path, tmp_path / "kept")
+    changed(index, doc)
+    reader = index.read()
+    late = index.answer(reader, QUERY)
+    generation = restore(tmp_path / "kept", index.path)
+    assert generation > reader.generation
+    assert index.answer(reader, QUERY) == late
+    after = reader.refresh()
+    assert index.answer(after, QUERY, "w1 newer") == before
+    assert index.answer(after, QUERY, filter="n < 3") == [
+        hit for hit in index.answer(after, QUERY) if hit[0] in ("d0", "d1", "d2")
+    ]
+    assert verify_index(index.path, full=True).sound
+    changed(index, doc)
+    assert index.read().number_of("late") > reader.number_of("late")
+
+
+@pytest.mark.parametrize("damage", ["missing", "manifest", "file"])
+def test_a_damaged_index_is_restored(index, doc, tmp_path, damage):
+    before = index.answer(index.read(), QUERY)
+    snapshot(index.path, tmp_path / "kept")
+    if damage == "missing":
+        shutil.rmtree(index.path)
+    elif damage == "manifest":
+        (index.path / "manifest.json").write_text("{")
+    else:
+        next(index.path.glob("segments/*/numbers.arr")).unlink()
+    restore(tmp_path / "kept", index.path)
+    assert index.answer(index.read(), QUERY) == before
+    assert verify_index(index.path, full=True).sound
+
+
+def test_what_cannot_be_done_changes_nothing(index, doc, tmp_path):
+    before = index.answer(index.read(), QUERY)
+    with pytest.raises(IndexNotFoundError):
+        snapshot(tmp_path / "nothing", tmp_path / "kept2")
+    snapshot(index.path, tmp_path / "kept")
+    with pytest.raises(IndexExistsError, match="kept: exists already"):
+        snapshot(index.path, tmp_path / "kept")
+    with index.open(), pytest.raises(IndexLockedError):
+        restore(tmp_path / "kept", index.path)
+    victim = next((tmp_path / "kept").glob("segments/*/learned.weights.arr"))
+    damaged = victim.read_bytes()[:-1]
+    victim.unlink()  # the index has the same file
+    victim.write_bytes(damaged)
+    with pytest.raises(IndexCorruptError, match=r"learned.weights.arr"):
+        restore(tmp_path / "kept", index.path)
+    assert index.answer(index.read(), QUERY) == before
+
+
+def test_a_writer_may_commit_while_a_snapshot_is_taken(index, doc, tmp_path):
+    class Overtaken(FileStorage):
+        pending = True
+
+        def link(self, source, target):
+            if self.pending:
+                self.pending = False
+                changed(index, doc)
+            super().link(source, target)
+
+    generation = snapshot(index.path, tmp_path / "kept", storage=Overtaken())
+    assert generation == index.read().generation
+    assert verify_index(tmp_path / "kept", full=True).sound
