@@ -19,6 +19,7 @@ class EncoderInfo:
     document_length, query_length: tokens kept of a text, special tokens included; 0 for a side without a limit
     n_parameters: of the neural parts of both sides; parameters the sides share count once
     kernel: the code path of the document side: "torch", "native-avx512", ...; "none" where nothing is computed
+    transform, splitting: what is done to texts before they are encoded; empty for nothing
     """
 
     name: str
@@ -32,6 +33,8 @@ class EncoderInfo:
     vocabulary_fingerprint: str
     precision: str
     kernel: str
+    transform: str = ""
+    splitting: str = ""
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
@@ -44,12 +47,14 @@ class EncodeStatistics:
     tokens: after truncation, special tokens included
     truncated: texts that were longer than their side's length
     memory_backoffs: times an allocation failed and the batch was halved
+    split: documents that were cut into passages; each passage counts as a text
     """
 
     texts: int = 0
     tokens: int = 0
     truncated: int = 0
     memory_backoffs: int = 0
+    split: int = 0
 
     def __add__(self, other: EncodeStatistics) -> EncodeStatistics:
         return EncodeStatistics(
@@ -57,6 +62,7 @@ class EncodeStatistics:
             self.tokens + other.tokens,
             self.truncated + other.truncated,
             self.memory_backoffs + other.memory_backoffs,
+            self.split + other.split,
         )
 
 

@@ -18,7 +18,7 @@ from lsr.encoders.backbones import (
 )
 from lsr.encoders.base import EncoderInfo
 from lsr.encoders.checks import check_length
-from lsr.encoders.choosing import HeadSource, KernelName, kernel_for
+from lsr.encoders.choosing import HeadSource, KernelName, kernel_for, torch_kernel_for
 from lsr.encoders.composition import (
     Backbone,
     Composition,
@@ -130,10 +130,12 @@ class Builder:
         tokenizer = TextTokenizer(model.tokenizer, settled.reading, index_of(words))
         terms = words or model.terms
         head = read_head(folder / parts.backbone.folder, model.device, model.dtype)
+        source = HeadSource(model, head, tokenizer.frame, len(terms))
         side = NeuralSide(
             tokenizer,
-            self._kernel(parts.head, HeadSource(model, head, tokenizer.frame, len(terms))),
-            len(terms),
+            self._kernel(parts.head, source),
+            torch_kernel_for(parts.head, source, self._options.threads),
+            vocabulary_size=len(terms),
             length=length,
             memory=self._options.memory,
             own_terms=parts.own_terms,

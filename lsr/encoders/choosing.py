@@ -59,7 +59,10 @@ def why_not_native(head: Head, model: LanguageModel) -> str | None:
     return native.why_not_native(model, head.activation, head.pooling)
 
 
-def torch_kernel_for(head: Head, source: HeadSource, threads: int | None) -> Kernel:
+def torch_kernel_for(
+    head: Head, source: HeadSource, threads: int | None
+) -> TorchKernel | TokenKernel | LiteralBonusKernel:
+    """The code in torch, which computes every head and attributes its weights."""
     model, weights = source.model, source.weights
     positions = Positions(head.positions, source.frame)
     if isinstance(head, TokenHead):

@@ -10,7 +10,7 @@ from lsr.encoders.base import EncoderInfo, EncodeStatistics, TermSpan
 from lsr.encoders.composition import Composition
 from lsr.encoders.sides import Side
 from lsr.encoders.tokens import TextTokenizer
-from lsr.vectors import SparseVectors
+from lsr.vectors import SparseVectors, UInt32Array
 from lsr.vocabulary import Vocabulary
 
 
@@ -60,6 +60,13 @@ class ComposedEncoder:
 
     def spans(self, text: str) -> list[TermSpan]:
         return self.plain_tokenizer.spans(text)
+
+    def sources(self, text: str, terms: UInt32Array) -> list[tuple[int, int] | None]:
+        """For each term of a document's vector the word, as characters [start, end), whose position won.
+
+        None where no word of the text did: a special token or the prompt won, or the term has no weight there.
+        """
+        return self._documents.sources(text, terms)
 
     def describe(self) -> EncoderInfo:
         return self._info

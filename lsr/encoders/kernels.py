@@ -20,9 +20,20 @@ from lsr.encoders.composition import ActivationName, PoolingName
 from lsr.encoders.heads import Linears
 from lsr.encoders.pooling import Pooled, Positions
 from lsr.encoders.tiled import TILE, max_pool, sum_pool
-from lsr.encoders.tokens import Tokens
+from lsr.encoders.tokens import IntArray, Tokens
 from lsr.errors import ModelError
-from lsr.vectors import SparseVectors
+from lsr.vectors import SparseVectors, UInt32Array
+
+
+class Attributor(Protocol):
+    """Says which position of a text a term's weight came from."""
+
+    def attribute(self, tokens: Tokens, terms: UInt32Array) -> IntArray:
+        """For each term the position that gave it the most, int64, shape (terms,); −1 for none.
+
+        tokens: one text. Of equal positions the first is named.
+        """
+        ...
 
 
 class Kernel(Protocol):
@@ -93,6 +104,22 @@ class TorchKernel:
                 factor = self.salience.of_positions(pooled.gather(hidden))
                 weights = self.salience.of_texts(hidden, self._pool(inputs, pooled, factor))
             return to_sparse(pooled.clear_empty(weights))
+
+    def attribute(self, tokens: Tokens, terms: UInt32Array) -> IntArray:
+        first, last = (int(edge[0]) for edge in self.positions.ranges(tokens.lengths))
+        if first >= last:
+            return np.full(len(terms), -1, np.int64)
+        projection, chosen = (
+            self.model.projection,
+            torch.from_numpy(terms.astype(np.int64)).to(self.model.device),
+        )
+        with torch.inference_mode(), torch_threads(self.threads):
+            hidden, inputs = self.model.states(*pad(tokens, self.model.device))
+            logits = projection.finish(inputs[0, first:last] @ projection.weight[chosen].T, chosen)
+            weights = ACTIVATIONS[self.activation](logits)
+            factor = self.salience.of_positions(hidden[0, first:last]) if self.salience is not None else None
+            weights = weights if factor is None else weights * factor[:, None]
+            return first + weights.argmax(dim=0).cpu().numpy()
 
     def _pool(self, inputs: Tensor, pooled: Pooled, factor: Tensor | None) -> Tensor:
         activate = ACTIVATIONS[self.activation]

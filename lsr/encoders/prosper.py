@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,8 +21,9 @@ from lsr.encoders.composition import ActivationName
 from lsr.encoders.heads import Linears
 from lsr.encoders.kernels import pad, to_sparse, torch_cost
 from lsr.encoders.pooling import Positions
-from lsr.encoders.tokens import Tokens
-from lsr.vectors import SparseVectors
+from lsr.encoders.token_kernel import first_true
+from lsr.encoders.tokens import IntArray, Tokens
+from lsr.vectors import SparseVectors, UInt32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,13 @@ class LiteralBonusKernel:
             learned = self.bonus(activate(at_hidden.clone()))
             bonus = learned.amax(dim=1, keepdim=True) - learned
             return to_sparse(pooled.clear_empty(weights + self._own(tokens, ids) * bonus))
+
+    def attribute(self, tokens: Tokens, terms: UInt32Array) -> IntArray:
+        """Its own token for a term of the text, which the bonus lifts; the pooled position for any other."""
+        literal = self.literal.marked(tokens.lengths)
+        own = first_true((tokens.ids[None, :] == terms.astype(np.int64)[:, None]) & literal)
+        _, last = self.positions.ranges(tokens.lengths)
+        return np.where(own >= 0, own, last[0] - 1)
 
     def _own(self, tokens: Tokens, ids: Tensor) -> Tensor:
         """1 where a term is a token of the text, (texts, vocabulary)."""

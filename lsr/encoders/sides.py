@@ -10,11 +10,11 @@ import numpy as np
 from lsr.encoders.base import EncodeStatistics
 from lsr.encoders.batching import Batcher, windows
 from lsr.encoders.checks import check_texts
-from lsr.encoders.kernels import Kernel
+from lsr.encoders.kernels import Attributor, Kernel
 from lsr.encoders.pooling import Positions
 from lsr.encoders.shaping import Shaping, keep, row_numbers
 from lsr.encoders.tokens import Frame, TextTokenizer, Tokens
-from lsr.vectors import SparseVectors
+from lsr.vectors import SparseVectors, UInt32Array
 
 # Texts tokenized and sorted together. Bounds what is held besides a batch (16,384 passages: some 10 MB) and is
 # long enough that sorting leaves under 2 % padding.
@@ -30,6 +30,10 @@ class Side(Protocol):
 
     def encode(self, texts: Sequence[str]) -> SparseVectors: ...
 
+    def sources(self, text: str, terms: UInt32Array) -> list[tuple[int, int] | None]:
+        """For each term the characters of the source word that its weight came from; None for no such word."""
+        ...
+
 
 class NeuralSide:
     """Tokenizer, batches, kernel, shaping."""
@@ -38,8 +42,9 @@ class NeuralSide:
         self,
         tokenizer: TextTokenizer,
         kernel: Kernel,
-        vocabulary_size: int,
+        attributor: Attributor,
         *,
+        vocabulary_size: int,
         length: int,
         memory: int | None = None,
         own_terms: bool = False,
@@ -48,6 +53,7 @@ class NeuralSide:
         """own_terms: keep only terms that stand in the text."""
         self._tokenizer = tokenizer
         self._kernel = kernel
+        self._attributor = attributor
         self._vocabulary_size = vocabulary_size
         self._batcher = Batcher(kernel.cost, memory, length)
         self._own_terms = own_terms
@@ -66,6 +72,13 @@ class NeuralSide:
         check_texts(texts)
         parts = [self._encode_window(texts[window]) for window in windows(len(texts), WINDOW)]
         return SparseVectors.concatenate(parts or [SparseVectors.empty(0, self._vocabulary_size)])
+
+    def sources(self, text: str, terms: UInt32Array) -> list[tuple[int, int] | None]:
+        tokens = self._tokenizer([text])
+        if not len(tokens.ids) or not len(terms):
+            return [None] * len(terms)
+        places = self._tokenizer.places(text)
+        return [places[at] if at >= 0 else None for at in self._attributor.attribute(tokens, terms).tolist()]
 
     def _encode_window(self, texts: Sequence[str]) -> SparseVectors:
         tokens = self._tokenizer(texts)

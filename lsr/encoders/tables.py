@@ -16,7 +16,7 @@ from lsr.encoders.checks import check_texts
 from lsr.encoders.shaping import Shaping
 from lsr.encoders.tokens import TextTokenizer, Tokens
 from lsr.errors import ModelError
-from lsr.vectors import SparseVectors
+from lsr.vectors import SparseVectors, UInt32Array
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -61,6 +61,13 @@ class TableSide:
         )
         alone = len(tokens) == 1 and tokens.terms is None and not self._repeats_count
         return self._shaping(self._alone(tokens) if alone else self._many(tokens))
+
+    def sources(self, text: str, terms: UInt32Array) -> list[tuple[int, int] | None]:
+        tokens = self._tokenizer([text])
+        own = tokens.terms if tokens.terms is not None else tokens.ids
+        places = self._tokenizer.places(text)
+        first = {int(term): at for at, term in reversed(list(enumerate(own)))}
+        return [places[first[term]] if term in first else None for term in terms.tolist()]
 
     def _alone(self, tokens: Tokens) -> SparseVectors:
         """What ``_many`` gives for one text, at a third of its fixed cost: a lone query waits for it."""

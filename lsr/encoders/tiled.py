@@ -30,8 +30,8 @@ class VocabularyProjection:
     bias: Tensor | None
     cap: float | None = None
 
-    def finish(self, products: Tensor, terms: slice) -> Tensor:
-        """Bias and cap for a tile of plain products, shape (..., terms), in place. Non-decreasing per term."""
+    def finish(self, products: Tensor, terms: slice | Tensor) -> Tensor:
+        """Bias and cap for the plain products of some terms, shape (..., terms), in place. Non-decreasing."""
         if self.bias is not None:
             products += self.bias[terms]
         if self.cap is not None:

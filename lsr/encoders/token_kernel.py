@@ -16,7 +16,7 @@ from lsr.encoders.heads import Linears
 from lsr.encoders.kernels import check_finite, pad, torch_cost
 from lsr.encoders.pooling import Positions
 from lsr.encoders.tokens import IntArray, Tokens
-from lsr.vectors import SparseVectors
+from lsr.vectors import SparseVectors, UInt32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,7 @@ class TokenKernel:
         return torch_cost(self.model, keeps_layers=not self.model.headless)
 
     def __call__(self, tokens: Tokens) -> SparseVectors:
-        with torch.inference_mode(), torch_threads(self.threads):
-            ids, mask = pad(tokens, self.model.device)
-            hidden, _ = self.model.states(ids, mask)
-            scores = ACTIVATIONS[self.activation](self.head(hidden).squeeze(-1))
-            weights = scores[mask.bool()].float().cpu().numpy()
+        weights = self._scores(tokens)
         check_finite(weights)
         terms = tokens.terms if tokens.terms is not None else tokens.ids
         chosen = self.positions.marked(tokens.lengths) & (terms >= 0) & (weights > 0)
@@ -57,10 +53,32 @@ class TokenKernel:
             occurrences=self.occurrences,
         )
 
+    def attribute(self, tokens: Tokens, terms: UInt32Array) -> IntArray:
+        scores = np.where(self.positions.marked(tokens.lengths), self._scores(tokens), -np.inf)
+        own = tokens.terms if tokens.terms is not None else tokens.ids
+        found = np.where(own[None, :] == terms.astype(np.int64)[:, None], scores[None, :], -np.inf)
+        if self.occurrences == "first":
+            return first_true(found > -np.inf)
+        return np.where(found.max(axis=1, initial=-np.inf) > -np.inf, found.argmax(axis=1), -1)
+
+    def _scores(self, tokens: Tokens) -> npt.NDArray[np.float32]:
+        """The activated score of each token, shape (total,)."""
+        with torch.inference_mode(), torch_threads(self.threads):
+            ids, mask = pad(tokens, self.model.device)
+            hidden, _ = self.model.states(ids, mask)
+            scores = ACTIVATIONS[self.activation](self.head(hidden).squeeze(-1))
+            weights: npt.NDArray[np.float32] = scores[mask.bool()].float().cpu().numpy()
+        return weights
+
+
+def first_true(found: npt.NDArray[np.bool_]) -> IntArray:
+    """The first True of each row, −1 for a row without one."""
+    return np.where(found.any(axis=1), found.argmax(axis=1), -1).astype(np.int64)
+
 
 def weights_by_term(
     rows: IntArray,
-    terms: npt.NDArray[np.int32],
+    terms: npt.NDArray[np.int32] | IntArray,
     weights: npt.NDArray[np.float32],
     *,
     n_rows: int,

@@ -146,20 +146,38 @@ class TextTokenizer:
         places = zip(encoding.offsets, encoding.ids, strict=True)
         return [TermSpan(start, end, token) for (start, end), token in places]
 
+    def places(self, text: str) -> list[tuple[int, int] | None]:
+        """For each token of ``self([text])`` the characters of its word; None for what is not the text's."""
+        encoding = self.encodings([text])[0]
+        words = _word_ranges(encoding)
+        shift = 0 if self._reading.echo else len(self._reading.prompt)
+        found = [
+            (start - shift, end - shift) if end > start >= shift else None
+            for start, end in (words.get(word, (0, 0)) for word in encoding.word_ids)
+        ]
+        if not self._reading.echo:
+            return found
+        copy = found[: self._room(len(found))]
+        around = [None] * (len(self._before) + len(self._prompt))
+        return [*around, *copy, *copy, *([None] * len(self._after))]
+
     def _read(self, text: str) -> str:
         prompted = text if self._reading.echo else self._reading.prompt + text
         return prompted.lower() if self._reading.lowercase else prompted
 
     def _echo(self, texts: Sequence[str]) -> Tokens:
         """Special tokens, prompt, the text's tokens, the same tokens again. Each copy gets half of the room."""
-        around = len(self._before) + len(self._prompt) + len(self._after)
-        room = (self._reading.length - around) // 2 if self._reading.length else None
         rows, truncated = [], []
         for encoding in self.encodings(texts):
-            copy = encoding.ids[:room]
+            copy = encoding.ids[: self._room(len(encoding.ids))]
             rows.append([*self._before, *self._prompt, *copy, *copy, *self._after])
             truncated.append(len(copy) < len(encoding.ids))
         return Tokens.of(rows, truncated)
+
+    def _room(self, wanted: int) -> int:
+        """Tokens that each copy of an echoed text may have."""
+        around = len(self._before) + len(self._prompt) + len(self._after)
+        return min(wanted, (self._reading.length - around) // 2) if self._reading.length else wanted
 
     def _words_of(self, encoding: Any, text: str, words: Mapping[str, int]) -> list[int]:
         """For each token the id of the word that it begins; NO_TERM for continuations and unlisted words."""
@@ -178,6 +196,16 @@ class TextTokenizer:
     def _normal(self, word: str) -> str:
         normalizer = self._tokenizer.normalizer
         return normalizer.normalize_str(word).strip() if normalizer is not None else word
+
+
+def _word_ranges(encoding: Any) -> dict[int | None, tuple[int, int]]:
+    """Characters of each word of an encoding, from the first of its tokens to the last."""
+    ranges: dict[int | None, tuple[int, int]] = {}
+    for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
+        if word is not None:
+            first, last = ranges.get(word, (start, end))
+            ranges[word] = (min(first, start), max(last, end))
+    return ranges
 
 
 def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

@@ -1,0 +1,150 @@
+"""Texts changed or cut before they are encoded: a user's own transform, and passages of long documents."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from lsr.encoders.base import EncoderInfo, EncodeStatistics, SparseEncoder, TermSpan
+from lsr.encoders.batching import windows
+from lsr.encoders.checks import check_texts
+from lsr.encoders.splitting import Splitting, merge_passages, split
+from lsr.errors import InvalidArgumentError
+from lsr.vectors import SparseVectors
+from lsr.vocabulary import Vocabulary
+
+# Documents whose passages are held together before they are merged.
+WINDOW = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TextTransform:
+    """A function from text to text, by the name it is imported by.
+
+    fingerprint: SHA-256, in hex, of the function's own source, so that an index notices when it changed; what
+        the function calls is not in it
+    """
+
+    name: str
+    function: Callable[[str], str]
+    fingerprint: str
+
+    @classmethod
+    def load(cls, name: str) -> TextTransform:
+        """``package.module:function``. Raises InvalidArgumentError if that is not to be had."""
+        module, separator, attribute = name.partition(":")
+        try:
+            function = getattr(importlib.import_module(module), attribute) if separator else None
+        except (ImportError, AttributeError) as error:
+            raise InvalidArgumentError(
+                f"transform {name!r} cannot be imported: {error}.", field="transform"
+            ) from None
+        if not callable(function):
+            raise InvalidArgumentError(
+                f"transform {name!r} names no function; write it as package.module:function.", field="transform"
+            )
+        return cls(name, function, hashlib.sha256(_source_of(function).encode()).hexdigest())
+
+    def __call__(self, texts: Sequence[str]) -> list[str]:
+        changed = [self.function(text) for text in texts]
+        for at, text in enumerate(changed):
+            if not isinstance(text, str):
+                raise InvalidArgumentError(
+                    f"transform {self.name!r} gave a {type(text).__name__} for texts[{at}], not a string.",
+                    field="transform",
+                )
+        return changed
+
+
+class PreparedEncoder:
+    """An encoder behind a transform (documents and queries alike), a splitting (documents), or both.
+
+    A split document's vector holds each term with its largest weight in any passage.
+    """
+
+    def __init__(
+        self,
+        encoder: SparseEncoder,
+        *,
+        transform: TextTransform | None = None,
+        splitting: Splitting | None = None,
+    ) -> None:
+        inner = encoder.describe()
+        if splitting is not None and splitting.length > inner.document_length > 0:
+            raise InvalidArgumentError(
+                f"passages of {splitting.length} tokens do not fit the encoder's {inner.document_length}.",
+                field="length",
+            )
+        self._encoder = encoder
+        self._transform = transform
+        self._splitting = splitting
+        self._n_split = 0
+        self._info = replace(
+            inner,
+            identity=_identity(inner.identity, transform, splitting),
+            transform=transform.name if transform is not None else "",
+            splitting=_described(splitting) if splitting is not None else "",
+        )
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self._encoder.vocabulary
+
+    @property
+    def statistics(self) -> EncodeStatistics:
+        """The inner encoder's, whose texts are passages, and the documents that were cut."""
+        return self._encoder.statistics + EncodeStatistics(split=self._n_split)
+
+    def describe(self) -> EncoderInfo:
+        return self._info
+
+    def spans(self, text: str) -> list[TermSpan]:
+        return self._encoder.spans(text)
+
+    def encode_queries(self, texts: Sequence[str]) -> SparseVectors:
+        return self._encoder.encode_queries(self._transformed(texts))
+
+    def encode_documents(self, texts: Sequence[str]) -> SparseVectors:
+        if self._splitting is None:
+            return self._encoder.encode_documents(self._transformed(texts))
+        check_texts(texts)
+        parts = [self._encode_window(texts[window], self._splitting) for window in windows(len(texts), WINDOW)]
+        return SparseVectors.concatenate(parts or [SparseVectors.empty(0, len(self.vocabulary))])
+
+    def _encode_window(self, texts: Sequence[str], splitting: Splitting) -> SparseVectors:
+        passages = [split(text, splitting, self._encoder.spans) for text in self._transformed(texts)]
+        self._n_split += sum(len(each) > 1 for each in passages)
+        document_of = [number for number, each in enumerate(passages) for _ in each]
+        vectors = self._encoder.encode_documents([passage for each in passages for passage in each])
+        return merge_passages(vectors, document_of, len(texts))
+
+    def _transformed(self, texts: Sequence[str]) -> Sequence[str]:
+        check_texts(texts)
+        return self._transform(texts) if self._transform is not None else texts
+
+
+def _identity(inner: str, transform: TextTransform | None, splitting: Splitting | None) -> str:
+    if transform is None and splitting is None:
+        return inner
+    decides = {
+        "encoder": inner,
+        "transform": [transform.name, transform.fingerprint] if transform is not None else None,
+        "splitting": asdict(splitting) if splitting is not None else None,
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def _described(splitting: Splitting) -> str:
+    return f"{splitting.length} tokens at {splitting.at}, {splitting.overlap} overlapping, merged by maximum"
+
+
+def _source_of(function: Callable[[str], str]) -> str:
+    """Its source, or its name where there is none to be read."""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return repr(function)
