@@ -5,7 +5,7 @@ The pipeline asks both kinds the same two questions, so that no later stage has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lsr.vectors import SparseVectors, TermCounts
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lsr.analysis import Analyzer
     from lsr.encoders.base import SparseEncoder
     from lsr.indexer.collection import Collection
+    from lsr.indexer.writer import CollectionWriter
     from lsr.vocabulary import Vocabulary
 
 QueryVectors = SparseVectors | TermCounts
@@ -28,13 +29,17 @@ class Place(NamedTuple):
 
 
 class FieldEncoder(Protocol):
-    """Query texts of one field to what the index searches with."""
+    """Texts of one field to what the index stores and searches with."""
 
     def at(self, collection: Collection) -> FieldEncoder:
         """The same for another generation of the index."""
         ...
 
     def encode_queries(self, texts: Sequence[str]) -> QueryVectors: ...
+
+    def encode_documents(self, texts: Sequence[str], writer: CollectionWriter) -> QueryVectors:
+        """Rows to add with ``writer``; new counted terms go into its vocabulary."""
+        ...
 
     def places(self, text: str) -> list[Place]:
         """The field's terms that stand in the text; every other term of its vector is an expansion."""
@@ -52,6 +57,9 @@ class EncodedField:
 
     def encode_queries(self, texts: Sequence[str]) -> SparseVectors:
         return self.encoder.encode_queries(texts)
+
+    def encode_documents(self, texts: Sequence[str], writer: CollectionWriter) -> SparseVectors:  # noqa: ARG002
+        return self.encoder.encode_documents(texts)
 
     def places(self, text: str) -> list[Place]:
         return [Place(*span) for span in self.encoder.spans(text)]
@@ -71,6 +79,9 @@ class CountedField:
     def encode_queries(self, texts: Sequence[str]) -> TermCounts:
         return self._analyzer.count(texts, self._vocabulary, adding=False)
 
+    def encode_documents(self, texts: Sequence[str], writer: CollectionWriter) -> TermCounts:
+        return self._analyzer.count(texts, writer.vocabulary(self._name), adding=True)
+
     def places(self, text: str) -> list[Place]:
         found = ((span, self._vocabulary.id_of(span.term)) for span in self._analyzer.spans(text))
         return [Place(span.start, span.end, term) for span, term in found if term is not None]
@@ -83,36 +94,45 @@ def open_fields(
     model: str | None = None,
     encoder: SparseEncoder | None = None,
     threads: int | None = None,
+    memory: int | None = None,
 ) -> dict[str, FieldEncoder]:
     """The encoders of these fields.
 
     model:   load this one in place of the model that the index names
     encoder: use this one and load none
+    threads, memory: of a model that is loaded; None leaves it to the model
     Raises ModelMismatchError unless a model makes the very vectors that the index holds.
     """
-    return {name: _open_field(collection, name, model, encoder, threads) for name in names}
+
+    def load(recorded: Mapping[str, object]) -> SparseEncoder:
+        return encoder if encoder is not None else _load(recorded, model, threads=threads, memory=memory)
+
+    return {name: _open_field(collection, name, load) for name in names}
 
 
 def _open_field(
-    collection: Collection, name: str, model: str | None, encoder: SparseEncoder | None, threads: int | None
+    collection: Collection, name: str, load: Callable[[Mapping[str, object]], SparseEncoder]
 ) -> FieldEncoder:
     info = collection.field(name)
     if info.kind == "counted":
         from lsr.analysis import Analyzer
 
         return CountedField(name, Analyzer.from_settings(info.encoder), collection.vocabulary(name))
-    used = encoder if encoder is not None else _load(info.encoder, model, threads)
+    used = load(info.encoder)
     collection.require_encoder(name, used.describe().to_json(), used.vocabulary)
     return EncodedField(used)
 
 
-def _load(recorded: Mapping[str, object], model: str | None, threads: int | None) -> SparseEncoder:
+def _load(
+    recorded: Mapping[str, object], model: str | None, *, threads: int | None, memory: int | None
+) -> SparseEncoder:
     """The model that made a field, with the text lengths it was made with."""
     from lsr.encoders.loading import load_encoder
 
     return load_encoder(
         model or str(recorded["name"]),
         threads=threads,
+        memory=memory,
         document_length=_length(recorded, "document_length"),
         query_length=_length(recorded, "query_length"),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -42,7 +44,19 @@ def run(
             server_header=False,
         )
         server = _Server(config, lambda: on_ready(_address(listener)))
-        server.run(sockets=[listener])
+        with _stopping_is_success():
+            server.run(sockets=[listener])
+
+
+@contextmanager
+def _stopping_is_success() -> Iterator[None]:
+    """Being told to stop is how a server ends: uvicorn shuts down, then repeats the signal, to no effect."""
+    before = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 class _Server(uvicorn.Server):

@@ -13,6 +13,7 @@ from lsr.cli.index import index
 from lsr.cli.info import info
 from lsr.cli.search import search
 from lsr.cli.serve import serve
+from lsr.cli.update import add, delete, merge
 from lsr.cli.verify import verify
 
 app = typer.Typer(
@@ -42,6 +43,6 @@ def options(
     """Options before the command."""
 
 
-for command in (index, search, serve, encode, verify, info):
+for command in (index, search, serve, encode, add, delete, merge, verify, info):
     app.command()(command)
 app.command("eval")(evaluate)

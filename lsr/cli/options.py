@@ -59,7 +59,7 @@ Memory = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option(help="How the source is read, if its name does not say.", show_default=False),
+    typer.Option("--format", help="How the source is read, if its name does not say.", show_default=False),
 ]
 IdField = Annotated[
     str | None, typer.Option(help="Field that holds the id; `#` numbers the records.", show_default=False)

@@ -1,0 +1,121 @@
+"""``lsr add``, ``lsr delete`` and ``lsr merge``: change an index that exists."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lsr.cli import options
+from lsr.cli.output import print_json, progress, results
+from lsr.cli.sources import open_source
+from lsr.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from lsr.updating import Update
+
+
+def add(
+    index: options.Index,
+    source: options.Source,
+    *,
+    format_: options.Format = None,
+    id_field: options.IdField = None,
+    text_field: options.TextField = None,
+    title_field: options.TitleField = None,
+    metadata_field: options.MetadataField = None,
+    on_error: options.OnErrorOption = options.OnError.STOP,
+    memory: options.Memory = None,
+    threads: options.Threads = None,
+    as_json: options.Json = False,
+) -> None:
+    """Add documents to an index, or replace those whose ids are there already.
+
+    They are encoded with the models the index was built with and appear all at once, when the command is
+    done; a server that serves the index picks them up.
+
+    **Examples**
+
+    `lsr add my.index new.jsonl`
+
+    `echo '{"_id": "42", "text": "hello"}' | lsr add my.index -`
+    """
+    from lsr.updating import add_documents
+
+    opened = open_source(
+        source,
+        format_=format_,
+        id_field=id_field,
+        text_field=text_field,
+        title_field=title_field,
+        metadata_field=metadata_field,
+        on_error=on_error,
+    )
+    with progress("adding", opened.expected) as advance:
+        update = add_documents(
+            index,
+            opened.documents,
+            memory=options.parse_memory(memory),
+            threads=threads,
+            progress=advance,
+        )
+    _report(update, "added or replaced", as_json=as_json)
+
+
+def delete(
+    index: options.Index,
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids to delete; `-` reads one a line.", show_default=False)
+    ] = None,
+    *,
+    as_json: options.Json = False,
+) -> None:
+    """Delete documents by id. Ids that are not there are passed over.
+
+    **Examples**
+
+    `lsr delete my.index 42 43`
+
+    `lsr delete my.index - < ids.txt`
+    """
+    from lsr.updating import delete_documents
+
+    given = [line.rstrip("\n") for line in sys.stdin] if ids == ["-"] else list(ids or ())
+    if not given:
+        raise InvalidArgumentError("name at least one id to delete, or `-` for standard input", field="ids")
+    _report(delete_documents(index, given), "deleted", as_json=as_json)
+
+
+def merge(
+    index: options.Index,
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Join all segments, and take BM25's average length anew.")
+    ] = False,
+    threads: options.Threads = None,
+    as_json: options.Json = False,
+) -> None:
+    """Join small segments and give back the space of deleted documents.
+
+    **Examples**
+
+    `lsr merge my.index`
+
+    `lsr merge my.index --full`
+    """
+    from lsr.indexing import available_threads
+    from lsr.updating import merge_index
+
+    update = merge_index(index, full=full, threads=threads or available_threads())
+    _report(update, "removed for good", as_json=as_json)
+
+
+def _report(update: Update, what: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(update)
+        return
+    results().print(
+        f"{update.changed:,} documents {what}; {update.documents:,} in {update.path},"
+        f" generation {update.generation}"
+    )
