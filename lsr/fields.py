@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lsr.analysis import Analyzer
     from lsr.encoders.base import SparseEncoder
     from lsr.indexer.collection import Collection
+    from lsr.indexer.fields import FieldInfo
     from lsr.indexer.writer import CollectionWriter
     from lsr.vocabulary import Vocabulary
 
@@ -101,13 +102,19 @@ def open_fields(
     model:   load this one in place of the model that the index names
     encoder: use this one and load none
     threads, memory: of a model that is loaded; None leaves it to the model
+    A field whose vectors were imported has no model on record; it is left out and takes weighted terms only.
     Raises ModelMismatchError unless a model makes the very vectors that the index holds.
     """
 
     def load(recorded: Mapping[str, object]) -> SparseEncoder:
         return encoder if encoder is not None else _load(recorded, model, threads=threads, memory=memory)
 
-    return {name: _open_field(collection, name, load) for name in names}
+    with_model = [name for name in names if _has_model(collection.field(name))]
+    return {name: _open_field(collection, name, load) for name in with_model}
+
+
+def _has_model(info: FieldInfo) -> bool:
+    return info.kind == "counted" or "identity" in info.encoder
 
 
 def _open_field(

@@ -130,7 +130,7 @@ class Pipeline:
         watch = Stopwatch()
         with watch.stage("retrieve"):
             wanted = self.collection.n_documents if request.count else request.offset + request.k
-            found = retrieve(self.collection, query.vectors, wanted, weights)[0]
+            found = retrieve(self.collection, query.vectors, wanted, weights, filter=request.filter)[0]
             page = slice(request.offset, request.offset + request.k)
             numbers, scores = found.numbers[page], found.scores[page]
         with watch.stage("fetch"):
@@ -176,7 +176,7 @@ def encode(
     missing = [name for name in fields if name not in encoders]
     if missing:
         raise InvalidArgumentError(
-            f"fields.{missing[0]}: no encoder was opened for this field; search it with weighted terms",
+            f"fields.{missing[0]}: there is no model for this field; search it with weighted terms (vector)",
             field=f"fields.{missing[0]}",
         )
     return {name: encoders[name].encode_queries(texts) for name in fields}
@@ -197,11 +197,15 @@ def retrieve(
     k: int,
     weights: Mapping[str, float],
     *,
+    filter: str | None = None,
     threads: int = 1,
 ) -> list[Hits]:
-    """The best k documents of each row by the weighted sum of the fields, exactly, in one pass."""
+    """The best k documents of each row by the weighted sum of the fields, exactly, in one pass.
+
+    filter: hits are the best of the documents that meet it
+    """
     least = max(1, min(k, collection.n_documents))
-    return collection.search(vectors, least, weights=weights, threads=threads)
+    return collection.search(vectors, least, weights=weights, filter=filter, threads=threads)
 
 
 def field_uses(collection: Collection, weights: Mapping[str, float]) -> list[FieldUse]:

@@ -29,6 +29,7 @@ class SearchRequest:
 
     k:         hits wanted; asked for more than match, the answer holds all that match
     offset:    best hits to skip before the first one returned
+    filter:    only documents that meet this condition on metadata or id may be hits (docs/index.md)
     fields:    weight of each field in the sum; None = the weights recorded in the index. Of ``vectors``,
                every field given is used, each with the index's weight unless one is named here.
     explain:   give the terms behind each hit's score
@@ -41,6 +42,7 @@ class SearchRequest:
     vectors: Mapping[str, TermWeights] | None = None
     k: int = 10
     offset: int = 0
+    filter: str | None = None
     fields: Mapping[str, float] | None = None
     explain: bool = False
     highlight: bool = False

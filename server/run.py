@@ -36,7 +36,8 @@ def run(
     """
     with listening_socket(host, port) as listener:
         pipeline = Pipeline.open(index, threads=1, load=load)
-        pipeline.search(SearchRequest("warm up", explain=True))  # the first of everything is slow
+        if pipeline.encoders:
+            pipeline.search(SearchRequest("warm up", explain=True))  # the first of everything is slow
         config = uvicorn.Config(
             create_app(pipeline, settings),
             log_level="warning",

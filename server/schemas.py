@@ -81,6 +81,7 @@ class SearchBody(BaseModel):
                 {"query": "read a file line by line", "k": 5},
                 {"query": "compress bytes", "explain": True, "highlight": True, "documents": ["title"]},
                 {"query": "parse dates", "fields": {"learned": 1.0, "bm25": 0.5}},
+                {"query": "sort a list", "filter": 'id NOT IN ("heapq", "bisect")'},
                 {"vector": {"learned": {"terms": {"file": 1.5, "read": 1.2}}}},
                 {"vector": {"learned": {"indices": [5371, 3191], "values": [1.5, 1.2]}}},
             ]
@@ -93,6 +94,11 @@ class SearchBody(BaseModel):
     )
     k: int = Field(default=10, ge=1, le=MAX_K, description="hits wanted")
     offset: int = Field(default=0, ge=0, le=MAX_K, description="best hits to skip")
+    filter: str | None = Field(
+        default=None,
+        description="only documents that meet this condition on metadata or id",
+        examples=['lang = "en" AND year >= 2020'],
+    )
     fields: dict[str, Weight] | None = Field(
         default=None, description="weight of each field in the sum; the index's own if left out"
     )
@@ -109,6 +115,7 @@ class SearchBody(BaseModel):
             vectors=_weights(self.vector),
             k=self.k,
             offset=self.offset,
+            filter=self.filter,
             fields=self.fields,
             explain=self.explain,
             highlight=self.highlight,
@@ -125,6 +132,11 @@ class SearchParameters(BaseModel):
     q: str = Field(description="the question, as text", examples=["read a file line by line"])
     k: int = Field(default=10, ge=1, le=MAX_K, description="hits wanted")
     offset: int = Field(default=0, ge=0, le=MAX_K, description="best hits to skip")
+    filter: str | None = Field(
+        default=None,
+        description="only documents that meet this condition on metadata or id",
+        examples=['lang = "en" AND year >= 2020'],
+    )
     fields: str | None = Field(default=None, description="weights by field", examples=["learned=1,bm25=0.5"])
     explain: bool = Field(default=False, description="give the terms behind each score")
     highlight: bool = Field(default=False, description="mark the query's literal terms in title and text")
@@ -136,6 +148,7 @@ class SearchParameters(BaseModel):
             text=self.q,
             k=self.k,
             offset=self.offset,
+            filter=self.filter,
             fields=parse_weights(self.fields, "fields"),
             explain=self.explain,
             highlight=self.highlight,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import metadata
 from typing import Annotated
 
@@ -9,10 +10,12 @@ import typer
 
 from lsr.cli.encode import encode
 from lsr.cli.evaluate import evaluate
+from lsr.cli.exchange import export, import_
 from lsr.cli.index import index
 from lsr.cli.info import info
 from lsr.cli.search import search
 from lsr.cli.serve import serve
+from lsr.cli.snapshot import restore, snapshot
 from lsr.cli.update import add, delete, merge
 from lsr.cli.verify import verify
 
@@ -43,6 +46,21 @@ def options(
     """Options before the command."""
 
 
-for command in (index, search, serve, encode, add, delete, merge, verify, info):
-    app.command()(command)
-app.command("eval")(evaluate)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "index": index,
+    "search": search,
+    "serve": serve,
+    "eval": evaluate,
+    "encode": encode,
+    "info": info,
+    "verify": verify,
+    "add": add,
+    "delete": delete,
+    "merge": merge,
+    "snapshot": snapshot,
+    "restore": restore,
+    "export": export,
+    "import": import_,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)

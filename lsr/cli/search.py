@@ -27,6 +27,14 @@ def search(
     *,
     k: Annotated[int, typer.Option("-k", "--k", help="Hits wanted.")] = 10,
     offset: Annotated[int, typer.Option(help="Best hits to skip.")] = 0,
+    filter_: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            help='Only documents that meet this: `lang = "en" AND year >= 2020`.',
+            show_default=False,
+        ),
+    ] = None,
     fields: options.Fields = None,
     model: Annotated[
         str | None,
@@ -52,6 +60,8 @@ def search(
 
     `lsr search my.index 'parse dates' --fields bm25`
 
+    `lsr search my.index 'lamp' --filter 'price < 40 AND colour IN ("red", "blue")'`
+
     `lsr search my.index - --json < questions.txt`
     """
     from lsr.pipeline import Pipeline
@@ -60,7 +70,14 @@ def search(
     weights = parse_weights(fields, "--fields")
     requests = [
         SearchRequest(
-            text=text, k=k, offset=offset, fields=weights, explain=explain, highlight=not as_json, count=count
+            text=text,
+            k=k,
+            offset=offset,
+            filter=filter_,
+            fields=weights,
+            explain=explain,
+            highlight=not as_json,
+            count=count,
         )
         for text in _texts(query)
     ]

@@ -23,6 +23,13 @@ def test_index_then_search_then_info(lsr: RunLsr, index: Path) -> None:
     assert facts.json["fields"][0]["name"] == "bm25"
 
 
+def test_a_filter(lsr: RunLsr, index: Path) -> None:
+    query = ("search", index, "read compress", "--json", "--filter")
+
+    assert [hit["id"] for hit in lsr(*query, 'lang = "en"').json["hits"]] == ["zip"]
+    assert lsr(*query, "lang =").status == 2
+
+
 def test_text_for_people(lsr: RunLsr, index: Path) -> None:
     found = lsr("search", index, "line by line", "--explain")
     facts = lsr("info", index)

@@ -193,5 +193,21 @@ def test_a_field_without_an_encoder_takes_vectors_only(small_pipeline: Pipeline)
     bare = Pipeline(small_pipeline.collection, {})
 
     assert bare.search(SearchRequest(vectors={"learned": {"read": 1.0}})).hits
-    with pytest.raises(InvalidArgumentError, match="no encoder was opened"):
+    with pytest.raises(InvalidArgumentError, match="no model for this field"):
         bare.search(SearchRequest("read"))
+
+
+def test_a_filter_leaves_the_best_of_what_it_allows(small_pipeline: Pipeline) -> None:
+    everything = small_pipeline.search(SearchRequest("read the file"))
+    some = small_pipeline.search(SearchRequest("read the file", filter='kind = "howto"', count=True))
+    none = small_pipeline.search(SearchRequest("read the file", filter='kind = "other"'))
+
+    assert [hit.id for hit in everything.hits] == ["read", "open"]
+    assert [(hit.id, hit.score) for hit in some.hits] == [("read", everything.hits[0].score)]
+    assert some.matched.value == 1
+    assert list(none.hits) == []
+
+
+def test_a_filter_that_cannot_be_read_names_the_place(small_pipeline: Pipeline) -> None:
+    with pytest.raises(InvalidArgumentError, match="filter"):
+        small_pipeline.search(SearchRequest("read", filter="kind == = 1"))

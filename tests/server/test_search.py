@@ -77,6 +77,7 @@ BAD_BODIES: list[tuple[dict[str, Any], str, str, str]] = [
     ),
     ({"vector": {"learned": {"terms": {"read": 1}, "w": 2}}}, "unknown-field", "", "vector.learned.w"),
     ({"query": "x", "documents": ["body"]}, "invalid-argument", "documents[0]", "'title', 'text' or"),
+    ({"query": "x", "filter": "kind ="}, "invalid-argument", "filter", "filter"),
     ({"query": "x", "k": 9_999, "offset": 2}, "invalid-argument", "k", "this server gives the best 10,000"),
 ]
 
@@ -135,6 +136,14 @@ def test_bad_links(client: TestClient, query: str, code: str, says: str) -> None
     assert response.status_code == 422
     assert response.json()["code"] == code
     assert says in response.json()["detail"]
+
+
+def test_a_filter_in_a_body_and_in_a_link(client: TestClient) -> None:
+    posted = client.post("/v1/search", json={"query": "read the file", "filter": 'kind = "howto"'})
+    got = client.get("/v1/search", params={"q": "read the file", "filter": 'kind = "howto"'})
+
+    assert [hit["id"] for hit in posted.json()["hits"]] == ["read"]
+    assert got.json()["hits"] == posted.json()["hits"]
 
 
 def test_a_link_with_weights(client: TestClient) -> None:

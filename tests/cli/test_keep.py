@@ -1,0 +1,69 @@
+"""lsr snapshot, restore, export and import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lsr.pipeline import Pipeline
+from lsr.requests import SearchRequest
+
+RunLsr = Callable[..., Any]
+
+
+def test_a_snapshot_is_brought_back(lsr: RunLsr, index: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    assert lsr("snapshot", index, kept, "--json").json["generation"] == 1
+    lsr("delete", index, "zip")
+    assert lsr("info", index, "--json").json["documents"] == 2
+
+    restored = lsr("restore", kept, index)
+    assert restored.status == 0
+    assert "generation 3" in restored.out
+    assert lsr("info", index, "--json").json["documents"] == 3
+
+
+def test_a_snapshot_over_something_is_refused(lsr: RunLsr, index: Path, tmp_path: Path) -> None:
+    outcome = lsr("snapshot", index, tmp_path)
+
+    assert outcome.status == 2
+    assert "exists already" in outcome.err
+
+
+@pytest.mark.parametrize("form", ["jsonl", "npz", "anserini", "ciff"])
+def test_exported_vectors_come_back_as_an_index(lsr: RunLsr, index: Path, tmp_path: Path, form: str) -> None:
+    written = lsr("export", index, tmp_path / "out", "--format", form)
+    assert written.status == 0, written.err
+    assert "3 documents" in written.out
+
+    again = lsr("import", tmp_path / "out", "-o", tmp_path / "again", "--format", form)
+    assert again.status == 0, again.err
+    pipeline = Pipeline.open(tmp_path / "again")
+    answer = pipeline.search(SearchRequest(vectors={"learned": {"compress": 1.0}}))
+    assert [hit.id for hit in answer.hits] == ["zip"]
+
+
+def test_an_imported_field_has_no_model_and_says_so(lsr: RunLsr, index: Path, tmp_path: Path) -> None:
+    lsr("export", index, tmp_path / "out.jsonl")
+    lsr("import", tmp_path / "out.jsonl", "-o", tmp_path / "again")
+    outcome = lsr("search", tmp_path / "again", "compress")
+
+    assert outcome.status == 2
+    assert "no model" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("export", "--levels", "9", "--format", "npz"), ("import", "--scale", "2", "--format", "npz")]
+)
+def test_options_that_a_form_has_no_use_for(
+    lsr: RunLsr, index: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    command, *rest = arguments
+    places = (index, tmp_path / "out") if command == "export" else (tmp_path, "-o", tmp_path / "again")
+    outcome = lsr(command, *places, *rest)
+
+    assert outcome.status == 2
+    assert "leave it out" in outcome.err
