@@ -32,8 +32,13 @@ def encode(
     ] = None,
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write, JSON lines.", show_default=False)
+        Path | None,
+        typer.Option("--output", "-o", help="File to write, or folder with --shards.", show_default=False),
     ] = None,
+    shards: Annotated[
+        bool,
+        typer.Option("--shards", help="Write a folder of binary shards; a killed run goes on where it was."),
+    ] = False,
     text: Annotated[
         str | None, typer.Option(help="Encode this one text and show its terms.", show_default=False)
     ] = None,
@@ -50,7 +55,9 @@ def encode(
 ) -> None:
     """Turn texts into sparse vectors: a weight for each term that matters, in the text or not.
 
-    Writes Anserini's JSON lines, `{"id", "contents", "vector": {term: weight}}`.
+    Writes Anserini's JSON lines, `{"id", "contents", "vector": {term: weight}}`, or with `--shards` a folder
+    that `lsr.encoding.read_shards` reads. Started again, such a run passes over what its folder holds, and
+    encodes only the texts that are new.
 
     **Examples**
 
@@ -59,8 +66,11 @@ def encode(
     `lsr encode docs.jsonl -o vectors.jsonl`
 
     `lsr encode queries.jsonl -o queries.vectors.jsonl --side query`
+
+    `lsr encode big.jsonl.gz -o vectors/ --shards`
     """
     from lsr.encoders.loading import load_encoder
+    from lsr.encoding import encode_to_shards
     from lsr.vectorfile import write_vectors
 
     if (text is None) == (source is None) or (source is None) != (output is None):
@@ -81,11 +91,17 @@ def encode(
     if opened is None or output is None:
         _show(encoder, rows([text or ""]).to_dicts(encoder.vocabulary)[0], text or "", as_json=as_json)
         return
+    reused = 0
     with progress("encoding", opened.expected) as advance:
-        written = write_vectors(opened.documents, output, rows, encoder, advance)
+        if shards:
+            done = encode_to_shards(opened.documents, output, encoder, side=side.value, progress=advance)
+            written, reused = done.documents, done.reused
+        else:
+            written = write_vectors(opened.documents, output, rows, encoder, advance)
     summary = {
         "path": str(output),
         "documents": written,
+        "reused": reused,
         "skipped": opened.report.skipped,
         "truncated": encoder.statistics.truncated,
         "encoder": encoder.describe().to_json(),
@@ -93,7 +109,9 @@ def encode(
     if as_json:
         print_json(summary)
         return
-    results().print(f"{written:,} vectors in {output}")
+    results().print(
+        f"{written:,} vectors in {output}" + (f", {reused:,} of them from before" if reused else "")
+    )
     if encoder.statistics.truncated:
         notes().print(f"{encoder.statistics.truncated:,} texts were longer than the model reads and were cut")
 

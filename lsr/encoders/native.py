@@ -1,7 +1,7 @@
 """The native encoder: BERT-like masked language models, max-pooled, computed by ``lsr._native`` on the CPU.
 
-``fastest_kernel`` takes it where it computes the same vectors, and torch's tiled float32 path elsewhere. Which
-one runs is what ``EncoderInfo.kernel`` says.
+``lsr/encoders/choosing.py`` takes it where it computes the same vectors, and torch's tiled float32 path
+elsewhere. Which one runs is what ``EncoderInfo.kernel`` says.
 """
 
 from __future__ import annotations

@@ -133,11 +133,13 @@ class TextTokenizer:
         )
 
     def encodings(self, texts: Sequence[str]) -> list[Any]:
-        """The tokenizer's own records, with character offsets; those count from the start of the prompt."""
+        """The tokenizer's own records, with character offsets where they are needed: they cost a fifth."""
         special = self._reading.special_tokens and not self._reading.echo
         inputs = [self._read(text) for text in texts]
         if len(inputs) == 1:  # a lone query: waking the tokenizer's thread pool costs more than the work
             return [self._tokenizer.encode(inputs[0], add_special_tokens=special)]
+        if self._words is None and not self._reading.echo:
+            return list(self._tokenizer.encode_batch_fast(inputs, add_special_tokens=special))
         return list(self._tokenizer.encode_batch(inputs, add_special_tokens=special))
 
     def spans(self, text: str) -> list[TermSpan]:

@@ -126,7 +126,7 @@ void find_candidates(const PackedHead& head, const Kernels& kernels, const float
     }
     const size_t stride = 4 * head.n_groups();
     for (size_t at = 0; at < head.n_tiles(); ++at) {
-        const FilterTile tile = head.tile(at);
+        FilterTile tile = head.tile(at);
         for (size_t d = 0; d < n_documents; ++d) {
             HeadWorkspace::Document& document = workspace.documents[d];
             if (document.n_tokens == 0) continue;
@@ -140,6 +140,7 @@ void find_candidates(const PackedHead& head, const Kernels& kernels, const float
                                     .norm = document.norm,
                                     .residual = document.residual},
                                    document.candidates.data() + document.n_candidates);
+            tile.next_codes = nullptr;  // the first document has fetched them
         }
     }
 }

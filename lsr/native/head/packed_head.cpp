@@ -100,6 +100,7 @@ FilterTile PackedHead::tile(size_t at) const {
             .norm = norm_.data() + first,
             .bias = bound_bias_.data() + first,
             .first_term = static_cast<uint32_t>(first),
+            .next_codes = at + 1 < n_tiles() ? codes_.data() + (first + kTileTerms) * n_groups_ * 4 : nullptr,
             .n_terms = static_cast<uint32_t>(std::min(kTileTerms, n_terms_ - first))};
 }
 

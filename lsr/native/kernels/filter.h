@@ -25,7 +25,8 @@ struct FilterTile {
     const float* norm;      // factor of the document's `residual`
     const float* bias;
     uint32_t first_term;
-    uint32_t n_terms;  // <= kTileTerms; the last tile's padding holds zeros and is never reported
+    const uint8_t* next_codes;  // fetched ahead from memory meanwhile; null if it is not wanted
+    uint32_t n_terms;           // <= kTileTerms; the last tile's padding holds zeros and is never reported
 };
 
 struct FilterDocument {
