@@ -146,7 +146,11 @@ class DocumentEncoder:
         texts = [document.encoder_text() for document in documents]
         rows: dict[str, QueryVectors] = {}
         if self.encoder is not None:
-            rows[LEARNED] = self.encoder.encode_documents(texts)
+            from lsr.encoders.expansion import document_text
+
+            info = self.encoder.describe()
+            read = [document_text(document, info) for document in documents]
+            rows[LEARNED] = self.encoder.encode_documents(read)
         if self.analyzer is not None:
             rows[COUNTED] = self.analyzer.count(texts, writer.vocabulary(COUNTED), adding=True)
         return rows

@@ -19,6 +19,7 @@ class EncoderInfo:
     document_length, query_length: tokens kept of a text, special tokens included; 0 for a side without a limit
     n_parameters: of the neural parts of both sides; parameters the sides share count once
     kernel: the code path of the document side: "torch", "native-avx512", ...; "none" where nothing is computed
+    expansion_field: the field of a document's metadata that is read behind its text; empty for none
     transform, splitting: what is done to texts before they are encoded; empty for nothing
     """
 
@@ -33,6 +34,7 @@ class EncoderInfo:
     vocabulary_fingerprint: str
     precision: str
     kernel: str
+    expansion_field: str = ""
     transform: str = ""
     splitting: str = ""
 

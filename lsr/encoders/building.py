@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from lsr.encoders.backbones import (
     LanguageModel,
@@ -112,6 +113,7 @@ class Builder:
             vocabulary_fingerprint=vocabulary.fingerprint,
             precision=self._options.precision,
             kernel=documents.side.kernel_name,
+            expansion_field=documents.parts.reading.expansion or "",
         )
 
     def _side(self, parts: SideParts, folder: Path, length_name: str, terms: tuple[str, ...] | None) -> Built:
@@ -137,7 +139,7 @@ class Builder:
             torch_kernel_for(parts.head, source, self._options.threads),
             vocabulary_size=len(terms),
             length=length,
-            memory=self._options.memory,
+            memory=self._memory(model.device),
             own_terms=parts.own_terms,
             shaping=parts.shaping,
         )
@@ -183,6 +185,12 @@ class Builder:
                     adapter=adapter,
                 )
         return self._models[key]
+
+    def _memory(self, device: torch.device) -> int | None:
+        """The limit given; on a GPU else half of its free memory. None leaves it to what the machine has."""
+        if self._options.memory is None and device.type == "cuda":
+            return torch.cuda.mem_get_info(device)[0] // 2
+        return self._options.memory
 
     def _kernel(self, head: Head, source: HeadSource) -> Kernel:
         key = (id(source.model), head, source.frame)

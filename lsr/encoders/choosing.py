@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -20,7 +21,7 @@ from lsr.errors import ModelUnsupportedError
 
 logger = logging.getLogger(__name__)
 
-KernelName = Literal["auto", "torch", "native"]
+KernelName = Literal["auto", "torch", "native", "triton"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,18 +35,39 @@ class HeadSource:
 
 
 def kernel_for(head: Head, source: HeadSource, wanted: KernelName, threads: int | None) -> Kernel:
-    """The code that computes a head: native where it can and may, else torch.
+    """The code that computes a head: native on a CPU or fused on a GPU where they can and may, else torch.
 
-    Raises ModelUnsupportedError if the native code is asked for and cannot compute this composition.
+    Raises ModelUnsupportedError if one is asked for by name and cannot compute this composition.
     """
-    reason = why_not_native(head, source.model)
-    if wanted == "native" and reason is not None:
-        raise ModelUnsupportedError(f"kernel 'native' does not compute {reason}; use 'auto' or 'torch'.")
-    if wanted != "torch" and reason is None:
+    reasons = {"native": why_not_native(head, source.model), "triton": why_not_triton(head, source.model)}
+    reason = reasons.get(wanted)
+    if reason is not None:
+        raise ModelUnsupportedError(f"kernel {wanted!r} does not compute {reason}; use 'auto' or 'torch'.")
+    if wanted in ("auto", "native") and reasons["native"] is None:
         return NativeKernel(source.model, head.activation, threads)
+    if wanted in ("auto", "triton") and reasons["triton"] is None:
+        from lsr.encoders.fused import TritonKernel
+
+        positions = Positions(head.positions, source.frame)
+        return TritonKernel(source.model, head.activation, positions, threads)
     if wanted == "auto":
-        logger.info("torch encodes: the native encoder does not compute %s", reason)
+        logger.info(
+            "torch encodes: %s", "; ".join(f"{name} does not compute {reasons[name]}" for name in reasons)
+        )
     return torch_kernel_for(head, source, threads)
+
+
+def why_not_triton(head: Head, model: LanguageModel) -> str | None:
+    """What keeps the fused GPU kernel from computing this composition; None if nothing does."""
+    if not isinstance(head, VocabularyHead):
+        return f"the head {head.kind!r}"
+    if head != VocabularyHead(activation=head.activation, positions=head.positions):
+        return "sum pooling, biases or factors of a vocabulary head"
+    if model.device.type != "cuda":
+        return f"on the device {model.device.type}"
+    if importlib.util.find_spec("triton") is None:
+        return "without the package triton (pip install 'lsr[gpu]')"
+    return None
 
 
 def why_not_native(head: Head, model: LanguageModel) -> str | None:

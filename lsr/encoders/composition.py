@@ -34,6 +34,7 @@ class Reading:
     echo: write the text's tokens twice, so that a causal model sees all of the text at the second
     words: a file of words, one a line, relative to the encoder's folder: terms are whole words then, each
         represented by its first token, and words that are not listed have no term
+    expansion: the field of a document's metadata that is read behind its text, if it is there
     """
 
     length: int | None = None
@@ -42,6 +43,7 @@ class Reading:
     lowercase: bool = False
     echo: bool = False
     words: str | None = None
+    expansion: str | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -24,6 +24,11 @@ from lsr.encoders.tokens import IntArray, Tokens
 from lsr.errors import ModelError
 from lsr.vectors import SparseVectors, UInt32Array
 
+NOT_FINITE = (
+    "the model gives weights that are not finite numbers. With float16 an overflow is likely: use bfloat16 or"
+    " float32; otherwise its files are damaged."
+)
+
 
 class Attributor(Protocol):
     """Says which position of a text a term's weight came from."""
@@ -142,7 +147,8 @@ def torch_cost(model: LanguageModel, *, keeps_layers: bool = False) -> BatchCost
     per_token = ((10 + layers) * width + 2 * inner + TILE) * bytes_per_value
     # The pooled row, its mask, and the non-zeros on their way to CSR form.
     per_text = model.projection.weight.shape[0] * (bytes_per_value + 8)
-    return BatchCost(per_token, per_text, best_tokens=4096)
+    on_cpu = model.device.type == "cpu"
+    return BatchCost(per_token, per_text, best_tokens=4096 if on_cpu else 65_536, fragments=on_cpu)
 
 
 def pad(tokens: Tokens, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -156,17 +162,11 @@ def pad(tokens: Tokens, device: torch.device) -> tuple[Tensor, Tensor]:
 
 def to_sparse(pooled: Tensor) -> SparseVectors:
     """Rows of weights, (texts, vocabulary), as float32 non-zeros. Raises ModelError on NaN or infinity."""
-    weights = pooled.float().cpu().numpy()
-    check_finite(weights)
-    rows, terms = np.nonzero(weights > 0)
-    indptr = np.zeros(len(weights) + 1, np.int64)
-    np.cumsum(np.bincount(rows, minlength=len(weights)), out=indptr[1:])
-    return SparseVectors(indptr, terms.astype(np.uint32), weights[rows, terms], weights.shape[1])
-
-
-def check_finite(weights: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
-    if not np.isfinite(weights.sum(dtype=np.float64)):
-        raise ModelError(
-            "the model gives weights that are not finite numbers. With float16 an overflow is likely:"
-            " use bfloat16 or float32; otherwise its files are damaged."
-        )
+    if not bool(torch.isfinite(pooled).all()):
+        raise ModelError(NOT_FINITE)
+    found = pooled > 0
+    rows, terms = (each.cpu().numpy() for each in found.nonzero(as_tuple=True))
+    weights = pooled[found].float().cpu().numpy()
+    indptr = np.zeros(len(pooled) + 1, np.int64)
+    np.cumsum(np.bincount(rows, minlength=len(pooled)), out=indptr[1:])
+    return SparseVectors(indptr, terms.astype(np.uint32), weights, pooled.shape[1])

@@ -63,6 +63,7 @@ def _decoder(
 
 
 _MAX = _neural()
+_EXPANDED = Reading(expansion="expansion")
 _SET = TableParts()
 _BAG = TableParts(repeats="counted")
 _WORDS = Reading(length=0, special_tokens=False, words="words.txt")
@@ -106,12 +107,12 @@ _ALL = (
     ),
     Method(
         "unicoil",
-        _tokens(),
+        _tokens(reading=_EXPANDED),
         _tokens(TokenHead(occurrences="sum")),
         "https://arxiv.org/abs/2106.14807",
         "code",
         needs="token head",
-        note="reads expanded texts",
+        note="reads the expansion field",
     ),
     Method(
         "deepct",
@@ -124,12 +125,12 @@ _ALL = (
     ),
     Method(
         "deepimpact",
-        _tokens(TokenHead(occurrences="first"), Reading(words="words.txt")),
+        _tokens(TokenHead(occurrences="first"), replace(_EXPANDED, words="words.txt")),
         TableParts(reading=_WORDS),
         "https://github.com/DI4IR/SIGIR2021",
         "code",
         needs="token head of two layers, words.txt",
-        note="terms are words, represented by their first token; reads expanded texts",
+        note="terms are words, represented by their first token; reads the expansion field",
     ),
     Method(
         "sparta",
@@ -161,12 +162,12 @@ _ALL = (
     ),
     Method(
         "tilde-v2",
-        _tokens(),
+        _tokens(reading=_EXPANDED),
         _BAG,
         "https://github.com/ielab/TILDE",
         "code",
         needs="token head",
-        note="reads expanded texts",
+        note="reads the expansion field",
     ),
     Method(
         "qmlp-dmlm",

@@ -8,7 +8,7 @@ query's unit length are shaping. Source: METHODS of the PROSPER paper; no public
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ class LiteralBonusKernel:
     @property
     def cost(self) -> BatchCost:
         whole = torch_cost(self.model, keeps_layers=True)
-        return BatchCost(whole.bytes_per_token, 3 * whole.bytes_per_text, whole.best_tokens)
+        return replace(whole, bytes_per_text=3 * whole.bytes_per_text)
 
     def __call__(self, tokens: Tokens) -> SparseVectors:
         activate = ACTIVATIONS[self.activation]

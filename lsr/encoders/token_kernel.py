@@ -13,9 +13,10 @@ from lsr.encoders.backbones import LanguageModel, torch_threads
 from lsr.encoders.batching import BatchCost
 from lsr.encoders.composition import ActivationName, OccurrencesName
 from lsr.encoders.heads import Linears
-from lsr.encoders.kernels import check_finite, pad, torch_cost
+from lsr.encoders.kernels import NOT_FINITE, pad, torch_cost
 from lsr.encoders.pooling import Positions
 from lsr.encoders.tokens import IntArray, Tokens
+from lsr.errors import ModelError
 from lsr.vectors import SparseVectors, UInt32Array
 
 
@@ -41,7 +42,8 @@ class TokenKernel:
 
     def __call__(self, tokens: Tokens) -> SparseVectors:
         weights = self._scores(tokens)
-        check_finite(weights)
+        if not np.all(np.isfinite(weights)):
+            raise ModelError(NOT_FINITE)
         terms = tokens.terms if tokens.terms is not None else tokens.ids
         chosen = self.positions.marked(tokens.lengths) & (terms >= 0) & (weights > 0)
         return weights_by_term(

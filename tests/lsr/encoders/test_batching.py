@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lsr.encoders import batching
 from lsr.encoders.batching import BatchCost, Batcher, is_out_of_memory
 from lsr.errors import InvalidArgumentError, ResourceError
 from lsr.vectors import SparseVectors
@@ -83,3 +85,21 @@ def test_allocation_errors_are_recognised() -> None:
     assert is_out_of_memory(MemoryError())
     assert is_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))
     assert not is_out_of_memory(RuntimeError("expected scalar type Float"))
+
+
+def test_the_heap_is_trimmed_now_and_then_where_batches_fragment_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bool] = []
+    monkeypatch.setattr(batching, "trim_heap", lambda: calls.append(True))
+    lengths = np.full(3 * batching.TRIM_TOKENS // 40, 40)
+    Batcher(COST, None, longest=40).run(lengths, one_row_each)
+    assert calls == []
+    Batcher(replace(COST, fragments=True), None, longest=40).run(lengths, one_row_each)
+    assert 2 <= len(calls) <= 3
+
+
+def one_row_each(positions: np.ndarray) -> SparseVectors:
+    return SparseVectors.empty(len(positions), 10)
+
+
+def test_trimming_is_harmless() -> None:
+    batching.trim_heap()

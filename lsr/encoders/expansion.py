@@ -1,0 +1,45 @@
+"""Texts expanded beforehand: DeepImpact, uniCOIL and TILDEv2 weigh the tokens of a text and of its expansion.
+
+An expansion is a field of the document's metadata, made elsewhere (docT5query) or by ``tilde_expansion``. An
+encoder that reads one names the field in its ``EncoderInfo``; documents without it are encoded as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from lsr.data.documents import Document
+from lsr.encoders.base import EncoderInfo, SparseEncoder
+
+
+def document_text(document: Document, info: EncoderInfo) -> str:
+    """What the encoder reads of a document: its text, and behind it the expansion that the encoder asks for.
+
+    A list of strings is joined with spaces.
+    """
+    text = document.encoder_text()
+    expansion = document.metadata.get(info.expansion_field) if info.expansion_field else None
+    if isinstance(expansion, list | tuple):
+        expansion = " ".join(map(str, expansion))
+    return f"{text} {expansion}".strip() if expansion else text
+
+
+def tilde_expansion(
+    encoder: SparseEncoder, texts: Sequence[str], *, k: int = 200, leave_out: Collection[int] = ()
+) -> list[str]:
+    """The k likeliest terms of each text that do not stand in it, best first, in one string.
+
+    encoder: method "tilde"; leave_out: term ids never taken, such as stop words and special tokens.
+    Source: https://github.com/ielab/TILDE, whose k is 200
+    """
+    vectors = encoder.encode_documents(texts)
+    expansions = []
+    for at, text in enumerate(texts):
+        terms, weights = vectors.row(at)
+        unwanted = {span.term for span in encoder.spans(text)} | set(leave_out)
+        best_first = terms[np.lexsort((terms, -weights))]
+        chosen = [encoder.vocabulary[term] for term in best_first.tolist() if term not in unwanted][:k]
+        expansions.append(" ".join(chosen))
+    return expansions
