@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 QueryVectors = SparseVectors | TermCounts
 
 
+def encoder_text(title: str, text: str) -> str:
+    """What encoders and analyzers see of a document."""
+    return f"{title} {text}".strip()
+
+
 class Place(NamedTuple):
     """A term that stands in a text, at characters [start, end)."""
 

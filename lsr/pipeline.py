@@ -17,7 +17,7 @@ import numpy as np
 
 from lsr.errors import InvalidArgumentError
 from lsr.explaining import QueryView, explain, highlight, query_terms, score_in_field, terms_of
-from lsr.fields import FieldEncoder, QueryVectors, open_fields
+from lsr.fields import FieldEncoder, QueryVectors, encoder_text, open_fields
 from lsr.requests import (
     FieldUse,
     Hit,
@@ -246,7 +246,7 @@ def _hit(
     document: StoredDocument,
 ) -> Hit:
     rows = {view.field: collection.vector(document.number, view.field) for view in views}
-    text = f"{document.title} {document.text}".strip()
+    text = encoder_text(document.title, document.text)
     return Hit(
         rank=rank,
         id=document.id,

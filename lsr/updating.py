@@ -11,10 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lsr.fields import FieldEncoder, QueryVectors, open_fields
+from lsr.fields import FieldEncoder, QueryVectors, encoder_text, open_fields
 
 if TYPE_CHECKING:
     from lsr.data.documents import Document
+    from lsr.indexer.documents import DocumentLike
     from lsr.indexer.writer import CollectionWriter
 
 BATCH = 256  # documents encoded and added together
@@ -81,10 +82,10 @@ def merge_index(index: Path, *, full: bool = False, threads: int = 1) -> Update:
 
 
 def document_rows(
-    encoders: Mapping[str, FieldEncoder], documents: Sequence[Document], writer: CollectionWriter
+    encoders: Mapping[str, FieldEncoder], documents: Sequence[DocumentLike], writer: CollectionWriter
 ) -> dict[str, QueryVectors]:
     """One row a document in every field of the index."""
-    texts = [document.encoder_text() for document in documents]
+    texts = [encoder_text(document.title, document.text) for document in documents]
     return {name: encoder.encode_documents(texts, writer) for name, encoder in encoders.items()}
 
 

@@ -12,11 +12,14 @@ from fastapi import FastAPI, Request, Response
 from lsr.server import problems
 from lsr.server.limits import BodyLimit
 from lsr.server.routes import documents, pages, search, status
+from lsr.server.routes import writing as changes
 from lsr.server.schemas import SearchBody, SearchParameters
 from lsr.server.service import Service
 from lsr.server.settings import ServerSettings
 
 if TYPE_CHECKING:
+    from lsr.server.writing import WritingThread
+
     from lsr.pipeline import Pipeline
 
 DESCRIPTION = """Search an index of learned sparse vectors, exactly.
@@ -25,9 +28,14 @@ Every answer says which fields were summed, with which weights and by which enco
 `application/problem+json`; their `code` never changes."""
 
 
-def create_app(pipeline: Pipeline, settings: ServerSettings | None = None) -> FastAPI:
-    """An application that serves ``pipeline``'s index and its later generations."""
-    service = Service(pipeline, settings or ServerSettings())
+def create_app(
+    pipeline: Pipeline, settings: ServerSettings | None = None, *, writing: WritingThread | None = None
+) -> FastAPI:
+    """An application that serves ``pipeline``'s index and its later generations.
+
+    writing: takes changes; it is closed with the application
+    """
+    service = Service(pipeline, settings or ServerSettings(), writing)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -43,7 +51,7 @@ def create_app(pipeline: Pipeline, settings: ServerSettings | None = None) -> Fa
         redoc_url=None,
     )
     app.state.service = service
-    for routes in (search, documents, status, pages):
+    for routes in (search, documents, changes, status, pages):
         app.include_router(routes.router)
     problems.install(app, models={("POST", "/v1/search"): SearchBody, ("GET", "/v1/search"): SearchParameters})
     _count_requests(app, service)

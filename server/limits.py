@@ -67,7 +67,7 @@ def _replaying(messages: list[Message], receive: Receive) -> Receive:
 
 
 class Admission:
-    """Counts the searches under way; above ``limit`` the next one is turned away."""
+    """Counts the requests under way; above ``limit`` the next one is turned away."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -78,7 +78,7 @@ class Admission:
         """Hold a place while the block runs. Called on the event loop only, so a plain count is enough."""
         if self.under_way >= self._limit:
             raise OverloadedError(
-                f"{self._limit} searches are already waiting or running; try again after Retry-After seconds"
+                f"{self._limit} requests are already waiting or running; try again after Retry-After seconds"
             )
         self.under_way += 1
         try:

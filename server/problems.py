@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -93,7 +93,7 @@ def _http_detail(request: Request, error: HTTPException) -> str:
 
 
 def _of_validation(error: RequestValidationError, model: type[BaseModel] | None) -> Response:
-    found = [_field_error(each, model) for each in error.errors()]
+    found = field_errors([{**each, "loc": each["loc"][1:]} for each in error.errors()], model)
     status, code = _status_of(found)
     detail = "; ".join(each["detail"] for each in found)
     return problem(status, code, detail, errors=[] if status == 400 else found)
@@ -106,11 +106,13 @@ def _status_of(found: Sequence[Mapping[str, str]]) -> tuple[int, str]:
     return 422, codes.pop() if len(codes) == 1 else "invalid-argument"
 
 
-def _field_error(each: Mapping[str, object], model: type[BaseModel] | None) -> dict[str, str]:
-    """One bad field: its path as written in the request, a code and a sentence."""
-    location = each["loc"]
-    assert isinstance(location, Sequence)
-    path = _path(location[1:])
+def field_errors(errors: Sequence[Mapping[str, Any]], model: type[BaseModel] | None) -> list[dict[str, str]]:
+    """Pydantic's errors as entries of ``errors``: path, code and a sentence for each bad field."""
+    return [_field_error(each, model) for each in errors]
+
+
+def _field_error(each: Mapping[str, Any], model: type[BaseModel] | None) -> dict[str, str]:
+    path = _path(each["loc"])
     if each["type"] == "json_invalid":
         context = each.get("ctx")
         reason = context.get("error", "") if isinstance(context, Mapping) else ""

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import uvicorn
 from lsr.indexer.arrays import Load
+from lsr.indexer.writer import CollectionWriter
 from lsr.server.app import create_app
 from lsr.server.settings import ServerSettings
+from lsr.server.writing import WritingThread
 
 from lsr.errors import ResourceError
+from lsr.fields import open_fields
 from lsr.pipeline import Pipeline
 from lsr.requests import SearchRequest
 
@@ -27,19 +30,21 @@ def run(
     port: int,
     settings: ServerSettings,
     load: Load,
+    writable: bool = False,
     on_ready: Callable[[str], None],
 ) -> None:
     """Serve ``index`` until SIGINT or SIGTERM; requests under way are finished.
 
+    writable: take the index's lock and let requests change it
     on_ready: called with the address once requests are answered
-    Raises ResourceError if the address cannot be had, before anything is loaded.
+    Raises ResourceError if the address cannot be had, IndexLockedError if somebody else is writing.
     """
     with listening_socket(host, port) as listener:
         pipeline = Pipeline.open(index, threads=1, load=load)
         if pipeline.encoders:
             pipeline.search(SearchRequest("warm up", explain=True))  # the first of everything is slow
         config = uvicorn.Config(
-            create_app(pipeline, settings),
+            create_app(pipeline, settings, writing=_writing(index, pipeline) if writable else None),
             log_level="warning",
             timeout_graceful_shutdown=GRACE_S,
             server_header=False,
@@ -47,6 +52,17 @@ def run(
         server = _Server(config, lambda: on_ready(_address(listener)))
         with _stopping_is_success():
             server.run(sockets=[listener])
+
+
+def _writing(index: Path, pipeline: Pipeline) -> WritingThread:
+    """A writer with encoders of its own: a long batch must not hold up the encoding of queries."""
+    writer = CollectionWriter.open(index)
+    names = [info.name for info in pipeline.collection.fields]
+    try:
+        return WritingThread(writer, open_fields(pipeline.collection, names))
+    except BaseException:
+        writer.close()
+        raise
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from lsr.indexer.documents import DocumentInput
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lsr.requests import DOCUMENT_PARTS, MAX_K, SearchRequest, TermWeights, parse_weights
@@ -155,6 +156,39 @@ class SearchParameters(BaseModel):
             documents=tuple(part for part in self.documents.split(",") if part),
             count=self.count,
         )
+
+
+class DocumentBody(BaseModel):
+    """A document without its id, which stands in the path."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    title: str = ""
+    text: str
+    metadata: dict[str, Any] = Field(default_factory=dict, description="any JSON object; filters see it")
+
+    def document(self, document_id: str) -> DocumentInput:
+        return DocumentInput(document_id, self.text, self.title, self.metadata)
+
+
+class IdentifiedDocument(DocumentBody):
+    """A document of a batch."""
+
+    id: str = Field(min_length=1)
+
+
+class DocumentsBody(BaseModel):
+    """A batch of documents; as NDJSON the documents alone, one a line."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [{"documents": [{"id": "42", "text": "A text", "metadata": {"lang": "en"}}]}]
+        },
+    )
+
+    documents: list[IdentifiedDocument] = Field(min_length=1)
 
 
 def _weights(vector: Mapping[str, WeightedTerms] | None) -> Mapping[str, TermWeights] | None:

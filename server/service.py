@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from importlib import metadata
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lsr.server.encoding import EncodingThread
 from lsr.server.limits import Admission
 from lsr.server.metrics import Metrics
 from lsr.server.settings import ServerSettings
 from lsr.server.state import Generations
+from lsr.server.writing import WriteAnswer, WritingThread
 
-from lsr.errors import InvalidArgumentError
+from lsr.errors import IndexReadOnlyError, InvalidArgumentError
 from lsr.pipeline import EncodedQuery, Pipeline
 from lsr.requests import SearchAnswer, SearchRequest
+
+if TYPE_CHECKING:
+    from lsr.indexer.documents import DocumentLike
 
 T = TypeVar("T")
 
@@ -25,11 +29,16 @@ T = TypeVar("T")
 class Service:
     """One served index. Enter ``running`` for as long as requests are answered."""
 
-    def __init__(self, pipeline: Pipeline, settings: ServerSettings) -> None:
+    def __init__(
+        self, pipeline: Pipeline, settings: ServerSettings, writing: WritingThread | None = None
+    ) -> None:
+        """writing: None for a server that only reads."""
         self.settings = settings
+        self._writing = writing
         self.metrics = Metrics(metadata.version("lsr"))
         self.generations = Generations(pipeline, self._count_index)
         self._admission = Admission(settings.queue)
+        self._writes = Admission(settings.queue)
         self._encoding = EncodingThread(batch=settings.encode_batch)
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="lsr-search")
         self.metrics.queue_depth.set_function(lambda: self._admission.under_way)
@@ -44,6 +53,8 @@ class Service:
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
+            if self._writing is not None:
+                await asyncio.to_thread(self._writing.close)
             await asyncio.to_thread(self._encoding.close)
             await asyncio.to_thread(self._pool.shutdown)
 
@@ -60,6 +71,26 @@ class Service:
             answer = await self.in_pool(lambda: pipeline.answer(request, query))
         self.metrics.observe_stages(answer.took_ms)
         return answer
+
+    async def add(self, documents: Sequence[DocumentLike], *, commit: bool) -> WriteAnswer:
+        """Add or replace documents, all or none of them."""
+        return await self._changed(lambda writing: writing.add(documents, commit=commit))
+
+    async def delete(self, ids: Sequence[str], *, commit: bool) -> WriteAnswer:
+        return await self._changed(lambda writing: writing.delete(ids, commit=commit))
+
+    async def commit(self) -> WriteAnswer:
+        return await self._changed(WritingThread.commit)
+
+    async def _changed(self, change: Callable[[WritingThread], Awaitable[WriteAnswer]]) -> WriteAnswer:
+        """Make a change in its turn; what it committed is served before it is answered."""
+        if self._writing is None:
+            raise IndexReadOnlyError("this server only reads; start it with `lsr serve --writable`")
+        with self._writes.slot():
+            done = await change(self._writing)
+        if done.generation != self.pipeline.collection.generation:
+            await self.generations.refresh()
+        return done
 
     async def in_pool(self, work: Callable[[], T]) -> T:
         """Run what reads the index in a worker, so that the event loop stays free."""

@@ -20,6 +20,9 @@ def serve(
         int, typer.Option(min=1, help="Searches waiting or running before others are told to come back.")
     ] = 64,
     max_body: Annotated[str, typer.Option(help="Largest request body.")] = "1M",
+    writable: Annotated[
+        bool, typer.Option("--writable", help="Take the index's lock, and let requests change documents.")
+    ] = False,
     load: Annotated[
         options.Load, typer.Option(help="Map the index's files, or read them into memory first.")
     ] = options.Load.MAP,
@@ -31,6 +34,8 @@ def serve(
     **Examples**
 
     `lsr serve my.index`
+
+    `lsr serve my.index --writable`
 
     `lsr serve my.index --host 0.0.0.0 --port 80 --threads 4`
 
@@ -49,5 +54,6 @@ def serve(
         port=port,
         settings=settings,
         load=load.value,
+        writable=writable,
         on_ready=lambda address: notes().print(f"serving {index} at {address}  (Ctrl-C stops)"),
     )

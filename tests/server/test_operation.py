@@ -56,6 +56,8 @@ def test_openapi_has_examples_and_every_route(client: TestClient) -> None:
     assert set(description["paths"]) == {
         "/v1/search",
         "/v1/documents/{id}",
+        "/v1/documents",
+        "/v1/commit",
         "/v1/index",
         "/health/live",
         "/health/ready",

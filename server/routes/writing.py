@@ -1,0 +1,157 @@
+"""Changes: documents in and out, and the commit that makes them visible; of a writable server only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+from lsr.indexer.documents import DocumentInput
+from lsr.server.problems import field_errors, problem
+from lsr.server.routes.common import ServiceOf, answer
+from lsr.server.schemas import PROBLEMS, DocumentBody, DocumentsBody, IdentifiedDocument
+from lsr.server.writing import WriteAnswer
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lsr.errors import DocumentNotFoundError, InvalidArgumentError
+
+router = APIRouter(tags=["changes"], responses=PROBLEMS)
+
+Commit = Annotated[bool, Query(description="make this and all earlier changes visible now")]
+NDJSON = "application/x-ndjson"
+
+
+class Rejected(BaseModel):
+    """A document of a batch that was not added. index: its place in the batch, from 0."""
+
+    model_config = ConfigDict(frozen=True)
+
+    index: int
+    field: str
+    detail: str
+
+    def as_problem(self) -> dict[str, str]:
+        place = f"documents[{self.index}]" + (f".{self.field}" if self.field else "")
+        return {"field": place, "code": "invalid-argument", "detail": self.detail}
+
+
+class BatchAnswer(BaseModel):
+    """What a batch did; ``rejected`` is empty unless ``partial`` was asked for."""
+
+    changed: int
+    pending: int
+    generation: int
+    rejected: list[Rejected]
+
+
+@router.put("/v1/documents/{id:path}", response_model=WriteAnswer)
+async def put_document(
+    id: Annotated[str, Path(min_length=1)],  # noqa: A002 - the word of the API
+    body: DocumentBody,
+    service: ServiceOf,
+    *,
+    commit: Commit = False,
+) -> Response:
+    """Add a document, or replace the one with this id."""
+    return answer(await service.add([body.document(id)], commit=commit))
+
+
+@router.delete("/v1/documents/{id:path}", response_model=WriteAnswer)
+async def delete_document(
+    id: Annotated[str, Path(min_length=1)],  # noqa: A002
+    service: ServiceOf,
+    *,
+    commit: Commit = False,
+) -> Response:
+    """Delete a document."""
+    done = await service.delete([id], commit=commit)
+    if not done.changed:
+        raise DocumentNotFoundError(f"the index has no document with the id {id!r}")
+    return answer(done)
+
+
+@router.post(
+    "/v1/documents",
+    response_model=BatchAnswer,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": DocumentsBody.model_json_schema()},
+                NDJSON: {"schema": {"type": "string", "description": "one document a line"}},
+            },
+        }
+    },
+)
+async def post_documents(
+    request: Request,
+    service: ServiceOf,
+    *,
+    commit: Commit = False,
+    partial: Annotated[
+        bool, Query(description="add what can be added and list the rest, instead of all or nothing")
+    ] = False,
+) -> Response:
+    """Add or replace a batch of documents, as JSON or NDJSON: all or nothing, unless ``partial``."""
+    records = _records(await request.body(), request.headers.get("content-type", ""))
+    documents, rejected = _checked(records)
+    if rejected and not partial:
+        return problem(
+            422,
+            "invalid-argument",
+            f"{len(rejected)} of {len(records)} documents cannot be used, so none was added;"
+            " mend them, or ask for partial=true",
+            errors=[each.as_problem() for each in rejected],
+        )
+    done = await service.add(documents, commit=commit)
+    return answer(
+        {"changed": done.changed, "pending": done.pending, "generation": done.generation}
+        | {"rejected": [each.model_dump() for each in rejected]}
+    )
+
+
+@router.post("/v1/commit", response_model=WriteAnswer)
+async def post_commit(service: ServiceOf) -> Response:
+    """Make all changes visible, and keep them whatever happens."""
+    return answer(await service.commit())
+
+
+def _records(body: bytes, content_type: str) -> list[object]:
+    """The documents of a batch, unchecked. Raises InvalidArgumentError naming the line that is no JSON."""
+    if content_type.split(";", maxsplit=1)[0].strip() == NDJSON:
+        lines = [line for line in body.split(b"\n") if line.strip()]
+        return [_parsed(line, f"line {number}") for number, line in enumerate(lines, 1)]
+    batch = _parsed(body, "the body")
+    if not isinstance(batch, dict) or set(batch) != {"documents"} or not isinstance(batch["documents"], list):
+        raise InvalidArgumentError(
+            'the body must be {"documents": […]}, or NDJSON with the content type ' + NDJSON, field="documents"
+        )
+    return batch["documents"]
+
+
+def _parsed(raw: bytes, place: str) -> object:
+    try:
+        return json.loads(raw)
+    except ValueError as error:
+        raise InvalidArgumentError(f"{place} is not JSON: {error}", field=place) from error
+
+
+def _checked(records: Sequence[object]) -> tuple[list[DocumentInput], list[Rejected]]:
+    """The usable documents, and the others with the reason. Of two with one id the second is rejected."""
+    documents: dict[str, DocumentInput] = {}
+    rejected: list[Rejected] = []
+    for at, record in enumerate(records):
+        try:
+            body = IdentifiedDocument.model_validate(record)
+        except ValidationError as error:
+            first = field_errors(error.errors(), IdentifiedDocument)[0]
+            rejected.append(Rejected(index=at, field=first["field"], detail=first["detail"]))
+            continue
+        if body.id in documents:
+            twice = f"the id {body.id!r} stands twice in this batch"
+            rejected.append(Rejected(index=at, field="id", detail=twice))
+        else:
+            documents[body.id] = body.document(body.id)
+    return list(documents.values()), rejected

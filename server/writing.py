@@ -1,0 +1,117 @@
+"""One thread owns the writer: changes wait in line, are encoded with models of their own, and hold up nobody.
+
+A change is kept, and visible, when it is committed: by ``commit=true``, ``POST /v1/commit``, or when the server
+is stopped in peace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lsr.updating import document_rows
+
+if TYPE_CHECKING:
+    from lsr.indexer.documents import DocumentLike
+    from lsr.indexer.writer import CollectionWriter
+
+    from lsr.fields import FieldEncoder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteAnswer:
+    """What a change did.
+
+    changed:    documents added or replaced, or deleted, by this request
+    pending:    changes since the last commit; 0 = everything is kept and visible
+    generation: the newest committed state
+    """
+
+    changed: int
+    pending: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    change: Callable[[], int]
+    commit: bool
+    result: Future[WriteAnswer]
+
+
+class WritingThread:
+    """Applies changes one after the other. ``close`` commits what is pending and lets go of the index."""
+
+    def __init__(self, writer: CollectionWriter, encoders: Mapping[str, FieldEncoder]) -> None:
+        """encoders: of every field of the index, not shared with the searches'."""
+        self._writer = writer
+        self._encoders = encoders
+        self._pending = 0
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="lsr-writing", daemon=True)
+        self._thread.start()
+
+    async def add(self, documents: Sequence[DocumentLike], *, commit: bool) -> WriteAnswer:
+        """Add or replace documents, all or none of them."""
+
+        def change() -> int:
+            self._writer.add(documents, document_rows(self._encoders, documents, self._writer))
+            return len(documents)
+
+        return await self._done(change, commit=commit)
+
+    async def delete(self, ids: Sequence[str], *, commit: bool) -> WriteAnswer:
+        """Delete documents; ids that are not there do not count."""
+        return await self._done(lambda: self._writer.delete(ids), commit=commit)
+
+    async def commit(self) -> WriteAnswer:
+        return await self._done(lambda: 0, commit=True)
+
+    def close(self) -> None:
+        self._jobs.put(None)
+        self._thread.join()
+
+    async def _done(self, change: Callable[[], int], *, commit: bool) -> WriteAnswer:
+        job = _Job(change, commit, Future())
+        self._jobs.put(job)
+        return await asyncio.wrap_future(job.result)
+
+    def _run(self) -> None:
+        with self._writer:
+            while (job := self._jobs.get()) is not None:
+                if job.result.set_running_or_notify_cancel():
+                    self._apply(job)
+            if self._pending:
+                self._writer.commit()
+
+    def _apply(self, job: _Job) -> None:
+        try:
+            changed = job.change()
+            self._pending += changed
+            generation = self._commit() if job.commit else self._writer.generation
+        except BaseException as error:
+            job.result.set_exception(error)
+            return
+        job.result.set_result(WriteAnswer(changed, self._pending, generation))
+        if job.commit:
+            self._merge()
+
+    def _commit(self) -> int:
+        generation = self._writer.commit()
+        self._pending = 0
+        return generation
+
+    def _merge(self) -> None:
+        """Small segments add up with every commit. Failing to join them harms nobody."""
+        try:
+            self._writer.merge()
+        except Exception:
+            logger.exception("segments could not be merged; the next commit tries again")

@@ -1,0 +1,178 @@
+"""Changing documents over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi.testclient import TestClient
+from lsr.indexer.collection import Collection
+from lsr.indexer.writer import CollectionWriter
+from lsr.server import create_app
+from lsr.server.writing import WritingThread
+
+from lsr.fields import open_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lsr.data.documents import Document
+
+    from lsr.pipeline import Pipeline
+
+NDJSON = {"content-type": "application/x-ndjson"}
+
+
+@pytest.fixture
+def pipeline(
+    tmp_path: Path, build_index: Callable[..., Pipeline], small_documents: Sequence[Document]
+) -> Pipeline:
+    return build_index(tmp_path / "index", small_documents)
+
+
+@pytest.fixture
+def stopped(pipeline: Pipeline, hand_encoder: type) -> TestClient:
+    """A client of a writable server that has not been started."""
+    names = [info.name for info in pipeline.collection.fields]
+    encoders = open_fields(pipeline.collection, names, encoder=hand_encoder())
+    writing = WritingThread(CollectionWriter.open(pipeline.collection.path), encoders)
+    return TestClient(create_app(pipeline, writing=writing), raise_server_exceptions=False)
+
+
+@pytest.fixture
+def writable(stopped: TestClient) -> Iterator[TestClient]:
+    with stopped as client:
+        yield client
+
+
+def found(client: TestClient, query: str) -> list[str]:
+    return [hit["id"] for hit in client.post("/v1/search", json={"query": query}).json()["hits"]]
+
+
+def test_a_put_document_is_found_once_it_is_committed(writable: TestClient) -> None:
+    put = writable.put("/v1/documents/new%2Fone", json={"text": "parse the time", "metadata": {"lang": "en"}})
+    assert put.json() == {"changed": 1, "pending": 1, "generation": 1}
+    assert found(writable, "parse the time") == ["date"]
+
+    committed = writable.post("/v1/commit")
+    assert committed.json() == {"changed": 0, "pending": 0, "generation": 2}
+    assert found(writable, "parse the time") == ["new/one", "date"]
+    assert writable.get("/v1/documents/new/one").json()["metadata"] == {"lang": "en"}
+
+
+def test_put_replaces_and_commit_in_the_request(writable: TestClient) -> None:
+    writable.put("/v1/documents/date?commit=true", json={"text": "zip it"})
+
+    assert found(writable, "date") == []
+    assert "date" in found(writable, "zip")
+    assert writable.get("/v1/index").json()["documents"] == 5
+
+
+def test_delete(writable: TestClient) -> None:
+    assert writable.delete("/v1/documents/date?commit=true").json()["changed"] == 1
+    assert writable.get("/v1/documents/date").status_code == 404
+
+    again = writable.delete("/v1/documents/date")
+    assert (again.status_code, again.json()["code"]) == (404, "document-not-found")
+
+
+BATCH = [{"id": "one", "text": "read time"}, {"id": "two", "title": "T", "text": "parse bytes"}]
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+def test_a_batch(writable: TestClient, form: str) -> None:
+    if form == "json":
+        done = writable.post("/v1/documents?commit=true", json={"documents": BATCH})
+    else:
+        lines = "\n".join(json.dumps(each) for each in BATCH)
+        done = writable.post("/v1/documents?commit=true", content=lines, headers=NDJSON)
+
+    assert done.json() == {"changed": 2, "pending": 0, "generation": 2, "rejected": []}
+    assert "one" in found(writable, "time")
+
+
+BROKEN: list[dict[str, Any]] = [
+    {"id": "good", "text": "time"},
+    {"id": "bad", "text": 7},
+    {"id": "good", "text": "again"},
+    {"id": "bad", "txt": ""},
+]
+
+
+def test_a_batch_is_all_or_nothing(writable: TestClient) -> None:
+    refused = writable.post("/v1/documents?commit=true", json={"documents": BROKEN})
+
+    assert refused.status_code == 422
+    assert "none was added" in refused.json()["detail"]
+    fields = [each["field"] for each in refused.json()["errors"]]
+    assert fields == ["documents[1].text", "documents[2].id", "documents[3].text"]
+    assert writable.get("/v1/index").json()["generation"] == 1
+
+
+def test_a_partial_batch_lists_what_it_left_out(writable: TestClient) -> None:
+    done = writable.post("/v1/documents?commit=true&partial=true", json={"documents": BROKEN}).json()
+
+    assert done["changed"] == 1
+    assert [each["index"] for each in done["rejected"]] == [1, 2, 3]
+    assert "good" in found(writable, "time")
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "says"),
+    [
+        ('{"id": "a", "text": ""}\n{oops', NDJSON, "line 2 is not JSON"),
+        ("[]", {"content-type": "application/json"}, '{"documents": […]}'),
+        ("{oops", {"content-type": "application/json"}, "the body is not JSON"),
+    ],
+)
+def test_batches_that_cannot_be_read(
+    writable: TestClient, content: str, headers: dict[str, str], says: str
+) -> None:
+    refused = writable.post("/v1/documents", content=content, headers=headers)
+
+    assert refused.status_code == 422
+    assert says in refused.json()["detail"]
+
+
+def test_a_misspelt_part_of_a_document(writable: TestClient) -> None:
+    refused = writable.put("/v1/documents/new", json={"text": "x", "titel": "y"})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown-field")
+
+
+def test_metadata_that_is_no_json(writable: TestClient) -> None:
+    content = '{"text": "x", "metadata": {"a": NaN}}'
+    refused = writable.put("/v1/documents/new", content=content, headers={"content-type": "application/json"})
+
+    assert refused.status_code == 422
+    assert "metadata" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/v1/documents/a", {"text": "x"}),
+        ("DELETE", "/v1/documents/a", None),
+        ("POST", "/v1/documents", {"documents": BATCH}),
+        ("POST", "/v1/commit", None),
+    ],
+)
+def test_a_server_that_only_reads_says_how_to_change_that(
+    client: TestClient, method: str, path: str, body: object
+) -> None:
+    refused = client.request(method, path, json=body)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "index-read-only")
+    assert "--writable" in refused.json()["detail"]
+
+
+def test_a_peaceful_stop_commits_what_is_pending(pipeline: Pipeline, stopped: TestClient) -> None:
+    with stopped as client:
+        client.put("/v1/documents/late", json={"text": "file"})
+
+    assert Collection.open(pipeline.collection.path).get("late") is not None
+    with CollectionWriter.open(pipeline.collection.path):
+        pass  # the lock is free again
