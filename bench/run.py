@@ -26,10 +26,20 @@ from report import Machine, Report, Table  # noqa: E402 - found beside this file
 
 # By suite: the scripts to run, each with a title for its table.
 SUITES: dict[str, dict[str, list[str]]] = {
+    "engine": {
+        "Engines over 35,697 passages": ["engine.py"],
+        "Engines over a million synthetic documents": [
+            *("engine.py", "--sets", "msmarco-dl:1000000"),
+            *("--engines", "lsr", "numba TAAT", "splade-index"),
+        ],
+    },
     "quality": {"Quality": ["quality.py"]},
     "memory": {"Memory over 35,697 passages": ["memory.py"]},
 }
-PEERS = ("sentence-transformers", "splade-index", "numba", "pyserini")
+PEERS = (
+    *("sentence-transformers", "splade-index", "numba", "pyserini"),
+    *("pyseismic-lsr", "pyterrier-pisa", "qdrant-edge-py"),
+)
 
 
 def main(arguments: Sequence[str]) -> int:

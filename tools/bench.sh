@@ -16,5 +16,6 @@ if [ ! -f "$done_file" ] || [ -n "$(find pyproject.toml CMakeLists.txt constrain
         --no-build-isolation -e .
     touch "$done_file"
 fi
+export NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1  # one thread for everyone
 # shellcheck disable=SC2086 - one word a suite
 exec "$venv/bin/python" bench/run.py ${SUITES:-}

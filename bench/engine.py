@@ -1,0 +1,179 @@
+"""The engine beside other engines, on the same vectors, in one run and on one thread.
+
+    python bench/engine.py --sets msmarco-dl msmarco-dl:1000000
+
+Each set is a collection, or ``collection:n`` for n synthetic documents mixed from it. For every engine and k:
+the median and the 99th percentile over the queries of the best of its rounds, the call from Python included;
+recall against the reference scorer; bytes a posting; seconds to build. Engines take turns in blocks of all
+queries, so that none finds its cache warmed by another. What is not installed is reported as absent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from lsr.indexer.kernels import supported_isa
+from peers import Engine, QueryVector, builders
+from peers.ours import Ours
+from vectors import Documents, mixed_documents, real_documents, real_queries
+
+HERE = Path(__file__).resolve().parent
+logger = logging.getLogger(__name__)
+
+RECALLED = 50  # queries whose recall is checked: the reference scorer reads every document
+
+
+@dataclass(frozen=True)
+class Row:
+    """One engine at one k on one set of documents."""
+
+    set: str
+    engine: str
+    k: int
+    median_us: float
+    p99_us: float
+    recall: float
+    bytes_per_posting: float
+    build_seconds: float
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    options = _options()
+    for name in options.sets:
+        documents = _documents(name, options.collections, options.cache)
+        queries = _queries(name, options)
+        engines = _build_all(documents, options.engines, options.cache / documents.name)
+        for k in options.k:
+            rows = _measure(documents, engines, queries, k, options.rounds)
+            for row in rows:
+                times_ours = round(row.median_us / rows[0].median_us, 2)
+                print(json.dumps(asdict(row) | {"times_ours": times_ours}), flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--collections", type=Path, default=os.environ.get("LSR_COLLECTIONS"), required=False)
+    parser.add_argument("--cache", type=Path, default=HERE / "cache", help="where vectors are kept")
+    parser.add_argument(
+        "--sets", nargs="+", default=["msmarco-dl"], help="collection, or collection:n for a mixture"
+    )
+    parser.add_argument("--engines", nargs="+", default=list(builders()), choices=list(builders()))
+    parser.add_argument("--k", nargs="+", type=int, default=[10, 100, 1000])
+    parser.add_argument(
+        "--queries", type=int, default=1000, help="questions beside the collection's own queries"
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    if options.collections is None:
+        parser.error("name the folder of collections with --collections or LSR_COLLECTIONS")
+    options.collections = Path(options.collections)
+    return options
+
+
+def _documents(name: str, collections: Path, cache: Path) -> Documents:
+    collection, _, n = name.partition(":")
+    real = real_documents(collections, collection, cache)
+    return mixed_documents(real, int(n), cache) if n else real
+
+
+def _queries(name: str, options: argparse.Namespace) -> list[QueryVector]:
+    vectors = real_queries(options.collections, name.partition(":")[0], options.cache, extra=options.queries)
+    return [vectors.row(at) for at in range(len(vectors))]
+
+
+Built = tuple[Engine, float]
+
+
+def _build_all(documents: Documents, names: Sequence[str], folder: Path) -> list[Built]:
+    """The engines that can be built, each with its build time; ours first, and for each instruction set."""
+    built: list[Built] = []
+    for name in names:
+        logger.info("%s: building %s", documents.name, name)
+        begin = time.perf_counter()
+        try:
+            engine = builders()[name](documents, folder)
+        except ImportError as error:
+            print(
+                json.dumps({"set": documents.name, "engine": name, "absent": f"{error.name} is not installed"})
+            )
+            continue
+        built.append((engine, time.perf_counter() - begin))
+        if isinstance(engine, Ours):
+            built += [(_lower(documents, isa), built[-1][1]) for isa in _lower_isas()]
+    return built
+
+
+def _lower_isas() -> list[str]:
+    levels = ["scalar", "avx2", "avx512"]
+    return levels[: levels.index(supported_isa())]
+
+
+def _lower(documents: Documents, isa: str) -> Ours:
+    engine = Ours(documents, isa)
+    engine.name = f"lsr ({isa})"
+    return engine
+
+
+def _measure(
+    documents: Documents, engines: Sequence[Built], queries: Sequence[QueryVector], k: int, rounds: int
+) -> list[Row]:
+    prepared = [[engine.prepare(query) for query in queries] for engine, _ in engines]
+    best = np.full((len(engines), len(queries)), np.inf)
+    for round_ in range(rounds):
+        for at, (engine, _) in enumerate(engines):
+            logger.info("%s: k = %d, round %d, %s", documents.name, k, round_ + 1, engine.name)
+            np.minimum(best[at], _time_all(engine, prepared[at], k), out=best[at])
+    truth = _truth(documents, queries[:RECALLED], k)
+    rows = []
+    for at, (engine, seconds) in enumerate(engines):
+        found = [engine.search(query, k) for query in prepared[at][:RECALLED]]
+        rows.append(
+            Row(
+                set=documents.name,
+                engine=engine.name,
+                k=k,
+                median_us=round(float(np.median(best[at])), 1),
+                p99_us=round(float(np.percentile(best[at], 99)), 1),
+                recall=round(_recall(truth, found), 4),
+                bytes_per_posting=round(engine.size_bytes / documents.nnz, 2),
+                build_seconds=round(seconds, 2),
+            )
+        )
+    return rows
+
+
+def _time_all(engine: Engine, prepared: Sequence[object], k: int) -> np.ndarray:
+    """Microseconds of each query, one after the other."""
+    seconds = np.empty(len(prepared))
+    for at, query in enumerate(prepared):
+        begin = time.perf_counter()
+        engine.search(query, k)
+        seconds[at] = time.perf_counter() - begin
+    return seconds * 1e6
+
+
+def _truth(documents: Documents, queries: Sequence[QueryVector], k: int) -> list[set[int]]:
+    ours = Ours(documents)
+    return [set(ours.searcher.reference(*ours.prepare(query), k)[0].tolist()) for query in queries]
+
+
+def _recall(truth: Sequence[set[int]], found: Sequence[Sequence[int]]) -> float:
+    shares = [
+        len(right & {int(row) for row in rows}) / len(right)
+        for right, rows in zip(truth, found, strict=True)
+        if right
+    ]
+    return float(np.mean(shares))
+
+
+if __name__ == "__main__":
+    main()
