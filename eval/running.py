@@ -13,6 +13,7 @@ from lsr.eval.cache import VectorCache
 from lsr.eval.cached_encoder import CachedEncoder
 from lsr.eval.environment import environment
 from lsr.eval.evaluate import Judged, SystemChoice, SystemRun, default_systems, evaluate
+from lsr.eval.lucene import bm25_run, require_lucene
 from lsr.eval.measures import DEFAULT_MEASURES, evaluate_run, parse_measures, required_depth
 from lsr.eval.results import Comparison, EvaluationResult, SelfMatches, System, compare, estimate
 
@@ -98,7 +99,7 @@ def evaluate_dataset(
     systems:  None takes every field alone, and the sum where the plan has one
     progress: called with the number of documents indexed since the last call
     """
-    parse_measures(settings.measures)  # before the long part
+    _check_before_the_long_part(settings)
     with _temporary_index(dataset, plan, settings, on_forecast, progress) as (pipeline, truncated):
         return _evaluate(pipeline, dataset, settings, systems, truncated)
 
@@ -118,13 +119,28 @@ def evaluate_index(
     """
     from lsr.pipeline import Pipeline
 
-    parse_measures(settings.measures)
+    _check_before_the_long_part(settings)
     opened = Pipeline.open(index, model=model, threads=settings.threads)
     pipeline = Pipeline(
         opened.collection, {name: _cached_field(each, settings.cache) for name, each in opened.encoders.items()}
     )
     _check_same_documents(pipeline.collection, dataset, index)
     return _evaluate(pipeline, dataset, settings, systems, truncated=None)
+
+
+def _check_before_the_long_part(settings: Settings) -> None:
+    parse_measures(settings.measures)
+    if settings.lucene:
+        require_lucene()
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Comparisons speak of systems by name."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidArgumentError(
+            f"two systems are called {twice[0]!r}; give a baseline another name, or name a system once"
+        )
 
 
 def _evaluate(
@@ -135,12 +151,14 @@ def _evaluate(
     truncated: int | None,
 ) -> Evaluation:
     judged = Judged(dataset.name, dataset.all_queries, dataset.qrels)
+    chosen = systems if systems is not None else default_systems(pipeline.collection)
     given = {**settings.baselines, **({"lucene": _lucene_run(dataset, settings)} if settings.lucene else {})}
+    _check_names([*given, *(system.name for system in chosen)])
     baselines = [_baseline(name, run, judged, settings) for name, run in given.items()]
     own = evaluate(
         pipeline,
         judged,
-        systems if systems is not None else default_systems(pipeline.collection),
+        chosen,
         seed=settings.seed,
         measures=settings.measures,
         self_matches=settings.self_matches,
@@ -152,8 +170,6 @@ def _evaluate(
 
 
 def _lucene_run(dataset: BeirDataset, settings: Settings) -> Run:
-    from lsr.eval.lucene import bm25_run
-
     return bm25_run(
         ((document.id, document.encoder_text()) for document in dataset.documents()),
         {query.id: query.text for query in dataset.queries},

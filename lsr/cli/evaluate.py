@@ -86,6 +86,10 @@ def evaluate(
             help="Write each system's TREC run, and the judgements, to this folder.", show_default=False
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write a page with pictures, query by query: FILE.html.", show_default=False),
+    ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -117,7 +121,7 @@ def evaluate(
 
     `lsr eval arguana/ --self-matches removed -m nDCG@10 -m R@1000 --json`
 
-    `lsr eval scifact/ --lucene --baseline theirs=run.txt --runs out/`
+    `lsr eval scifact/ --lucene --baseline theirs=run.txt --runs out/ --report scifact.html`
     """
     from lsr.data.beir import BeirDataset
     from lsr.eval.running import Settings, evaluate_dataset, evaluate_index, plan_evaluation
@@ -146,6 +150,8 @@ def evaluate(
             done = evaluate_dataset(opened, plan, settings, systems=systems, progress=advance)
     if runs is not None:
         _write_runs(runs, done, opened)
+    if report is not None:
+        _write_report(report, done, opened)
     if as_json:
         _print_json(done, per_query)
     else:
@@ -189,6 +195,14 @@ def _write_runs(folder: Path, done: Evaluation, dataset: BeirDataset) -> None:
         name = re.sub(r"[^\w=.,-]", "_", each.result.system.name)
         write_run(folder / f"{name}.txt", each.run, tag=name)
     notes().print(f"wrote {len(done.runs)} runs and qrels.txt to {folder}")
+
+
+def _write_report(path: Path, done: Evaluation, dataset: BeirDataset) -> None:
+    from lsr.eval.html import html_report
+
+    texts = {query.id: query.text for query in dataset.queries}
+    path.write_text(html_report(done.results, done.comparisons, texts), encoding="utf-8")
+    notes().print(f"wrote {path}")
 
 
 def _print_json(done: Evaluation, per_query: bool) -> None:

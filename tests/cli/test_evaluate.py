@@ -61,6 +61,13 @@ def test_runs_and_judgements_for_other_tools(lsr: RunLsr, dataset: Path, tmp_pat
     assert read_qrels(tmp_path / "out" / "qrels.txt") == {"q1": {"d2": 1}, "q2": {"d2": 1}}
 
 
+def test_a_page_with_pictures(lsr: RunLsr, dataset: Path, tmp_path: Path) -> None:
+    done = lsr("eval", dataset, "--model", "bm25", "--report", tmp_path / "page.html")
+    assert done.status == 0, done.err
+    assert "<svg" in (tmp_path / "page.html").read_text()
+    assert "page.html" in done.err
+
+
 def test_a_run_made_elsewhere_is_a_baseline(lsr: RunLsr, dataset: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.txt"
     path.write_text("q1 Q0 d2 1 2.0 t\nq2 Q0 d2 1 2.0 t\n")

@@ -11,7 +11,7 @@ from lsr.eval.cache import VectorCache
 from lsr.eval.evaluate import SystemChoice
 from lsr.eval.running import Settings, evaluate_dataset, evaluate_index, plan_evaluation
 
-from lsr.errors import InvalidArgumentError
+from lsr.errors import InvalidArgumentError, ResourceError
 from lsr.indexing import DocumentEncoder, index_documents, plan_index
 
 BM25 = plan_index("bm25")
@@ -122,6 +122,17 @@ def test_runs_made_elsewhere_are_measured_alike(wings: BeirDataset) -> None:
     assert done.results[0].values["AP"].values.tolist() == done.results[2].values["AP"].values.tolist()
     assert done.results[0].latency_ms is None
     assert done.results[1].measures["AP"].mean == 0.0
+
+
+def test_names_of_systems_are_distinct(wings: BeirDataset) -> None:
+    with pytest.raises(InvalidArgumentError, match="two systems are called 'bm25'"):
+        evaluate_dataset(wings, BM25, Settings(baselines={"bm25": {}}))
+
+
+def test_lucene_is_missed_before_the_work(wings: BeirDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lsr.eval.lucene.lucene_python", lambda: None)
+    with pytest.raises(ResourceError, match="needs pyserini"):
+        evaluate_dataset(wings, plan_evaluation("no such model", None), Settings(lucene=True))
 
 
 def test_wrong_measures_are_refused_before_the_work(wings: BeirDataset) -> None:
