@@ -20,13 +20,19 @@ import numpy as np
 import numpy.typing as npt
 from lsr.indexer.storage import Storage
 
-from lsr.errors import IndexCorruptError, IndexTooNewError, InvalidArgumentError, ResourceError
+from lsr.errors import (
+    IndexCorruptError,
+    IndexTooNewError,
+    IndexTooOldError,
+    InvalidArgumentError,
+    ResourceError,
+)
 
 Array = npt.NDArray[np.generic]
 Load = Literal["map", "memory"]
 
 MAGIC = b"LSRARRAY"
-VERSION = 0
+VERSION = 1
 HEADER_BYTES = 64
 TAIL_BYTES = 64
 SUFFIX = ".arr"
@@ -159,6 +165,10 @@ def _parse_header(raw: bytes, size: int, path: Path) -> ArrayHeader:
     if version > VERSION:
         raise IndexTooNewError(
             f"{path}: array format {version}, but this release reads up to {VERSION}. Upgrade the package."
+        )
+    if version < VERSION:
+        raise IndexTooOldError(
+            f"{path}: array format {version}, but this release reads {VERSION}. Build the index again."
         )
     if _HEADER_CHECK.unpack_from(raw, _HEADER.size)[0] != zlib.crc32(raw[: _HEADER.size]):
         raise IndexCorruptError(f"{path}: the header's own checksum does not match. {_REBUILD}")

@@ -30,7 +30,7 @@ from lsr.indexer.terms import pack_terms, unpack_terms
 from lsr.errors import IndexCorruptError, UnfinishedBuildError
 
 LEDGER_NAME = "ledger.json"
-_LEDGER_FORMAT = 0
+_LEDGER_FORMAT = 1
 
 
 def building_folder(index: Path) -> Path:

@@ -29,6 +29,7 @@ _SCHEMA = (
     "CREATE TABLE documents (position INTEGER PRIMARY KEY, id TEXT NOT NULL, title TEXT NOT NULL,"
     " text TEXT NOT NULL, metadata TEXT NOT NULL)"
 )
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _FETCH_AT_ONCE = 500  # SQLite allows 999 parameters a statement in its oldest builds
 
 
@@ -83,9 +84,7 @@ class DocumentRow:
                 f"document id {document.id!r}: an id must be a non-empty string", field="id"
             )
         try:
-            metadata = json.dumps(
-                dict(document.metadata), ensure_ascii=False, allow_nan=False, separators=(",", ":")
-            )
+            metadata = _JSON.encode(dict(document.metadata)) if document.metadata else "{}"
             for text in (document.id, document.title, document.text, metadata):
                 text.encode("utf-8")
         except UnicodeEncodeError as error:

@@ -19,8 +19,8 @@ from lsr.indexer.storage import Storage, explained, replace_file
 
 from lsr.errors import IndexCorruptError, IndexNotFoundError, IndexTooNewError, IndexTooOldError
 
-FORMAT = 0
-OLDEST_FORMAT = 0
+FORMAT = 1
+OLDEST_FORMAT = 1
 MANIFEST_NAME = "manifest.json"
 
 MAX_MANIFEST_BYTES = 256 << 20

@@ -107,7 +107,7 @@ class PendingRows:
         self.rows: list[DocumentRow] = []
         self.size_bytes = 0
         self._hashes: list[UInt64Array] = []
-        self._batches: list[Mapping[str, FieldRows]] = []
+        self._parts: dict[str, list[Forward]] = {}
         self._dead: set[int] = set()
 
     def __len__(self) -> int:
@@ -116,7 +116,8 @@ class PendingRows:
     def add(self, rows: Sequence[DocumentRow], hashes: UInt64Array, fields: Mapping[str, FieldRows]) -> None:
         self.rows += rows
         self._hashes.append(hashes)
-        self._batches.append(fields)
+        for name, batch in fields.items():
+            self._parts.setdefault(name, []).append(Forward.of(batch))
         self.size_bytes += sum(row.size_bytes for row in rows) + sum(8 * batch.nnz for batch in fields.values())
 
     def kill(self, position: int) -> None:
@@ -135,7 +136,10 @@ class PendingRows:
         return live
 
     def forward(self, field_name: str) -> Forward:
-        return concatenate([Forward.of(batch[field_name]) for batch in self._batches])
+        parts = self._parts.get(field_name, [])
+        if len(parts) != 1:
+            self._parts[field_name] = [concatenate(parts)]  # once, and not held beside the parts
+        return self._parts[field_name][0]
 
     def id_hashes(self) -> UInt64Array:
         return np.concatenate([*self._hashes, np.zeros(0, np.uint64)])
@@ -146,8 +150,6 @@ class PendingRows:
 
 def concatenate(parts: Sequence[Forward]) -> Forward:
     """The rows of all parts, in order."""
-    if len(parts) == 1:
-        return parts[0].rows(0, len(parts[0]))
     parts = [part.rows(0, len(part)) for part in parts]
     sizes = np.concatenate([np.zeros(1, np.int64), *(part.sizes for part in parts)])
     return Forward(

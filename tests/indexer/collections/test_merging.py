@@ -84,7 +84,7 @@ def test_a_full_merge_takes_the_average_length_anew(lab, doc, make_lab, tmp_path
 def test_full_merges_keep_to_the_memory(lab, doc):
     lab.create(some(doc, range(30)))
     added(lab, some(doc, range(30, 60)))
-    with lab.open(memory=24 * 100) as writer:
+    with lab.open(memory=16 * 100) as writer:
         writer.merge(full=True)
     collection = lab.read()
     assert collection.n_segments == 2

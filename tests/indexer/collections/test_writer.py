@@ -14,6 +14,7 @@ from lsr.errors import (
     IndexLockedError,
     IndexNotFoundError,
     IndexTooNewError,
+    IndexTooOldError,
     InputError,
     InvalidArgumentError,
     ModelMismatchError,
@@ -254,6 +255,20 @@ def test_another_format_is_told_apart(lab, doc):
     edited_manifest(lab, lambda body: body.update(format=99))
     with pytest.raises(IndexTooNewError, match="index format 99, but this release reads"):
         lab.read()
+    edited_manifest(lab, lambda body: body.update(format=0))
+    with pytest.raises(IndexTooOldError, match=r"index format 0, but .*--overwrite"):
+        lab.read()
+
+
+@pytest.mark.parametrize(("version", "error"), [(0, IndexTooOldError), (2, IndexTooNewError)])
+def test_another_format_of_arrays_is_told_apart(lab, doc, version, error):
+    lab.create([doc("a", {0: 1.0}, "x")])
+    path = next(lab.path.glob("segments/*/numbers.arr"))
+    raw = bytearray(path.read_bytes())
+    raw[8] = version
+    path.write_bytes(raw)
+    with pytest.raises(error, match=f"numbers.arr: array format {version}"):
+        lab.read()
 
 
 @pytest.mark.parametrize(
@@ -261,7 +276,7 @@ def test_another_format_is_told_apart(lab, doc):
     [
         ("", "not valid JSON"),
         ("[1]", "no format version"),
-        ('{"format": 0}', "checksum does not match"),
+        ('{"format": 1}', "checksum does not match"),
         ("[" * 100_000, "not valid JSON"),
     ],
 )
