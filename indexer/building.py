@@ -77,6 +77,9 @@ class Shard:
     def live(self) -> BoolArray | None:
         return self._live
 
+    def nnz(self, field_name: str) -> int:
+        return self.forward(field_name).nnz
+
     def forward(self, field_name: str) -> Forward:
         return Forward(
             *(

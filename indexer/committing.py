@@ -144,7 +144,7 @@ def grouped(
     for source in sources:
         if not n_live(source):
             continue
-        nnz = max(source.forward(field.name).nnz for field in fields)
+        nnz = max(source.nnz(field.name) for field in fields)
         if not groups or nnz > room:
             groups.append([])
             room = segment_nnz

@@ -90,6 +90,9 @@ class RowSource(Protocol):
     def live(self) -> BoolArray | None:
         """False where a document has been deleted or replaced; None if all are live."""
 
+    def nnz(self, field_name: str) -> int:
+        """Non-zeros in a field, those of dead documents included."""
+
     def forward(self, field_name: str) -> Forward: ...
 
     def id_hashes(self) -> UInt64Array:
@@ -99,53 +102,80 @@ class RowSource(Protocol):
         """All documents, the dead ones too."""
 
 
-class PendingRows:
-    """Added documents held in memory."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What one ``add`` brought."""
 
-    def __init__(self, first_number: int) -> None:
+    rows: Sequence[DocumentRow]
+    hashes: UInt64Array
+    fields: Mapping[str, Forward]
+    records_done: int
+    size_bytes: int
+
+
+class PendingRows:
+    """Added documents held in memory.
+
+    A batch arrives by one ``append``, so that an interrupt (Ctrl-C) finds all of it or nothing, and
+    ``records_done``, the input records behind these rows, always fits.
+    """
+
+    def __init__(self, first_number: int, records_done: int = 0) -> None:
         self.first_number = first_number
-        self.rows: list[DocumentRow] = []
-        self.size_bytes = 0
-        self._hashes: list[UInt64Array] = []
-        self._parts: dict[str, list[Forward]] = {}
+        self._records_before = records_done
+        self._batches: list[_Batch] = []
         self._dead: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return sum(len(batch.rows) for batch in self._batches)
 
-    def add(self, rows: Sequence[DocumentRow], hashes: UInt64Array, fields: Mapping[str, FieldRows]) -> None:
-        self.rows += rows
-        self._hashes.append(hashes)
-        for name, batch in fields.items():
-            self._parts.setdefault(name, []).append(Forward.of(batch))
-        self.size_bytes += sum(row.size_bytes for row in rows) + sum(8 * batch.nnz for batch in fields.values())
+    def add(
+        self,
+        rows: Sequence[DocumentRow],
+        hashes: UInt64Array,
+        fields: Mapping[str, FieldRows],
+        *,
+        records_done: int,
+    ) -> None:
+        forward = {name: Forward.of(each) for name, each in fields.items()}
+        size_bytes = sum(row.size_bytes for row in rows) + sum(8 * each.nnz for each in forward.values())
+        self._batches.append(_Batch(rows, hashes, forward, records_done, size_bytes))
 
     def kill(self, position: int) -> None:
         self._dead.add(position)
 
     @property
+    def records_done(self) -> int:
+        return self._batches[-1].records_done if self._batches else self._records_before
+
+    @property
+    def size_bytes(self) -> int:
+        """Roughly what is held."""
+        return sum(batch.size_bytes for batch in self._batches)
+
+    @property
     def numbers(self) -> Int64Array:
-        return np.arange(self.first_number, self.first_number + len(self.rows), dtype=np.int64)
+        return np.arange(self.first_number, self.first_number + len(self), dtype=np.int64)
 
     @property
     def live(self) -> BoolArray | None:
         if not self._dead:
             return None
-        live = np.ones(len(self.rows), np.bool_)
+        live = np.ones(len(self), np.bool_)
         live[list(self._dead)] = False
         return live
 
+    def nnz(self, field_name: str) -> int:
+        return sum(batch.fields[field_name].nnz for batch in self._batches)
+
     def forward(self, field_name: str) -> Forward:
-        parts = self._parts.get(field_name, [])
-        if len(parts) != 1:
-            self._parts[field_name] = [concatenate(parts)]  # once, and not held beside the parts
-        return self._parts[field_name][0]
+        return concatenate([batch.fields[field_name] for batch in self._batches])
 
     def id_hashes(self) -> UInt64Array:
-        return np.concatenate([*self._hashes, np.zeros(0, np.uint64)])
+        return np.concatenate([np.zeros(0, np.uint64), *(batch.hashes for batch in self._batches)])
 
     def documents(self) -> Iterator[DocumentRow]:
-        return iter(self.rows)
+        return (row for batch in self._batches for row in batch.rows)
 
 
 def concatenate(parts: Sequence[Forward]) -> Forward:

@@ -362,6 +362,9 @@ class LiveSegment:
     def live(self) -> BoolArray | None:
         return self._live
 
+    def nnz(self, field_name: str) -> int:
+        return self.forward(field_name).nnz
+
     def forward(self, field_name: str) -> Forward:
         return self.segment.forward(field_name)
 

@@ -114,7 +114,6 @@ class CollectionWriter:
         self._encoded_terms = encoded_terms
         self._vocabularies: dict[str, GrowingVocabulary] = {}
         self._load_base()
-        self._records_done = 0
         self._last_flush = time.monotonic()
         self._closed = False
         self._id_lock = threading.Lock()
@@ -200,8 +199,8 @@ class CollectionWriter:
 
     @property
     def records_done(self) -> int:
-        """Input records behind the documents that a resumed build already has."""
-        return self._records_done
+        """Input records behind the documents added so far; at first those that a resumed build already has."""
+        return self._pending.records_done
 
     @property
     def n_documents(self) -> int:
@@ -241,8 +240,8 @@ class CollectionWriter:
         self._replace_older(rows, hashes)
         for at, row in enumerate(rows, start=len(self._pending)):
             self._pending_ids[row.id] = at
-        self._pending.add(rows, hashes, dict(vectors))
-        self._records_done = self._records_done + len(rows) if records_done is None else records_done
+        done = self.records_done + len(rows) if records_done is None else records_done
+        self._pending.add(rows, hashes, vectors, records_done=done)
         waited = time.monotonic() - self._last_flush
         if self._pending.size_bytes > self.memory * PENDING_SHARE or (
             self._ledger is not None and waited > CHECKPOINT_SECONDS
@@ -269,14 +268,16 @@ class CollectionWriter:
                 name: NewTerms(terms.terms, self._n_staged_terms(name))
                 for name, terms in self._vocabularies.items()
             },
-            records_done=self._records_done,
+            records_done=self._pending.records_done,
         )
+        # First of all, so that an interrupt here cannot make these rows a shard twice. What it loses is not in
+        # the ledger either, and is done again.
+        self._pending = PendingRows(self._pending.first_number + len(self._pending), self.records_done)
+        self._pending_ids = {}
         self._staged.append(shard)
         if self._ledger is not None:
             self._ledger = replace(self._ledger, shards=(*self._ledger.shards, shard.entry))
             self._ledger.write(self._storage, building_folder(self.path))
-        self._pending = PendingRows(self._pending.first_number + len(self._pending))
-        self._pending_ids = {}
         self._last_flush = time.monotonic()
 
     def commit(self) -> int:
@@ -419,9 +420,8 @@ class CollectionWriter:
             self._staged.append(shard)
             for name, vocabulary in self._vocabularies.items():
                 vocabulary.ids_adding(shard.terms(name))
-        self._records_done = ledger.records_done
         done = sum(entry.n_documents for entry in ledger.shards)
-        self._pending = PendingRows(self._base.next_number + done)
+        self._pending = PendingRows(self._base.next_number + done, ledger.records_done)
 
     def _start_from(self, manifest: Manifest) -> None:
         """Forget what has been committed, and go on from there."""

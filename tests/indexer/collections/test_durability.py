@@ -40,7 +40,8 @@ class FaultyStorage(FileStorage):
 
     stop: the process ends, everything it did is kept; lose: what was not synced is gone; tear: unsynced files
           keep
-    half of their bytes; full, read-only: the system refuses whatever needs space, or any change at all.
+    half of their bytes; full, read-only: the system refuses whatever needs space, or any change at all;
+    ctrl-c: interrupted there, once.
     """
 
     def __init__(self, root: Path, fault: str = "stop", fail_at: int | None = None) -> None:
@@ -55,6 +56,10 @@ class FaultyStorage(FileStorage):
     def step(self, path: Path, *, needs_space: bool = True) -> None:
         self.steps += 1
         if self.fail_at is None or self.steps < self.fail_at:
+            return
+        if self.fault == "ctrl-c":
+            if self.steps == self.fail_at:
+                raise KeyboardInterrupt
             return
         if self.fault in CUTS:
             raise PowerCutError
@@ -260,7 +265,7 @@ def fail_build(lab, doc, fault, fail_at):
         build(lab, doc, storage, resume=False)
     except PowerCutError:
         storage.cut_power()
-    except (ResourceError, IndexReadOnlyError):
+    except (ResourceError, IndexReadOnlyError, KeyboardInterrupt):
         pass  # said in the user's words
     try:
         lab.read()
@@ -270,7 +275,7 @@ def fail_build(lab, doc, fault, fail_at):
     assert verify_index(lab.path, full=True, samples=2).sound
 
 
-@pytest.mark.parametrize("fault", [*CUTS, *REFUSALS])
+@pytest.mark.parametrize("fault", [*CUTS, *REFUSALS, "ctrl-c"])
 def test_a_build_that_fails_at_some_step_resumes(lab, doc, fault):
     storage = FaultyStorage(lab.path)
     build(lab, doc, storage, resume=False)
@@ -279,7 +284,7 @@ def test_a_build_that_fails_at_some_step_resumes(lab, doc, fault):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", [*CUTS, *REFUSALS])
+@pytest.mark.parametrize("fault", [*CUTS, *REFUSALS, "ctrl-c"])
 def test_a_build_that_fails_at_any_step_resumes(lab, doc, fault):
     storage = FaultyStorage(lab.path)
     build(lab, doc, storage, resume=False)
