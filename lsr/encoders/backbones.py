@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from lsr.encoders.batching import is_out_of_memory
 from lsr.encoders.eight_bits import EightBitLinear, store_in_8_bits
 from lsr.encoders.tiled import VocabularyProjection
-from lsr.errors import ModelError, ModelNotFoundError, ModelUnsupportedError
+from lsr.errors import ModelError, ModelNotFoundError, ModelUnsupportedError, ResourceError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -29,6 +30,15 @@ DTYPES: dict[Precision, torch.dtype] = {
     "float16": torch.float16,
     "int8": torch.float32,
 }
+# Where tokenizers keep their vocabularies; one of them must be there.
+VOCABULARY_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
 # Layers no vector depends on, so a checkpoint may lack them.
 UNUSED_LAYERS = ("pooler.",)
 # The largest logit difference, relative to the largest logit, that splitting a head off may make.
@@ -210,10 +220,10 @@ def load_tokenizer(folder: Path, vocabulary_size: int | None) -> tuple[Tokenizer
 
     if not folder.is_dir():
         raise ModelNotFoundError(f"{folder}: no such folder to read a tokenizer from.")
-    try:
-        wrapped = AutoTokenizer.from_pretrained(str(folder))
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelUnsupportedError(f"{folder}: its tokenizer does not load: {error}") from None
+    if not any(path.name in VOCABULARY_FILES for path in tokenizer_files(folder)):
+        raise ModelUnsupportedError(f"{folder}: holds no tokenizer (none of {', '.join(VOCABULARY_FILES)}).")
+    with loading_errors(folder):
+        wrapped = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     if not wrapped.is_fast:
         raise ModelUnsupportedError(
             f"{folder}: its tokenizer ({type(wrapped).__name__}) has no tokenizer.json form."
@@ -240,7 +250,7 @@ def model_files(folder: Path) -> tuple[Path, ...]:
 
 
 def tokenizer_files(folder: Path) -> tuple[Path, ...]:
-    names = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "tokenizer.model", "spiece.model")
+    names = (*VOCABULARY_FILES, "merges.txt", "tokenizer_config.json")
     return tuple(folder / name for name in names if (folder / name).is_file())
 
 
@@ -262,9 +272,9 @@ def _load_whole(auto_class: Any, folder: Path, precision: Precision) -> Any:
     """The model, or an error that names what the checkpoint lacks. Never executes code from the folder."""
     if not (folder / "config.json").is_file():
         raise ModelNotFoundError(f"{folder}: no config.json there, so it is not a Hugging Face model folder.")
-    with _quiet_transformers():
+    with _quiet_transformers(), loading_errors(folder):
         model, report = auto_class.from_pretrained(
-            str(folder), dtype=DTYPES[precision], output_loading_info=True
+            str(folder), dtype=DTYPES[precision], output_loading_info=True, trust_remote_code=False
         )
     absent = [key for key in sorted(report["missing_keys"]) if not key.startswith(UNUSED_LAYERS)]
     absent += sorted(str(key) for key in report["mismatched_keys"])
@@ -275,6 +285,22 @@ def _load_whole(auto_class: Any, folder: Path, precision: Precision) -> Any:
             " They would be random and so would the vectors. Use a checkpoint saved with its head."
         )
     return model
+
+
+@contextmanager
+def loading_errors(folder: Path) -> Iterator[None]:
+    """Give what transformers raises for a broken or unknown folder a name, a place and one line."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise ResourceError(f"{folder}: no memory to load the model.") from error
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelUnsupportedError(
+            f"{folder}: transformers cannot load it: {cause} (Code that a folder brings along is never run.)"
+        ) from error
 
 
 @contextmanager

@@ -17,6 +17,7 @@ Kind = Literal["wordpiece", "sentencepiece", "byte-level", "words"]
 MARKS: dict[Kind, str] = {"wordpiece": "##", "sentencepiece": "▁", "byte-level": "Ġ"}
 # A vocabulary of whole words may hold a few terms that begin with a mark; a tokenizer's holds many.
 LEAST_SHARE = 0.01
+SPACE = "␣"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,11 @@ class TermDisplay:
         return cls(best if counts[best] > LEAST_SHARE * total else "words")
 
     def __call__(self, term: str) -> str:
-        """Never empty: a piece that is nothing but its mark is shown as it is."""
+        """Never empty: a piece that is white space alone is shown as ``␣``."""
         if self.kind == "words":
             return term
         shown = _decode_bytes(term) if self.kind == "byte-level" else term.removeprefix(MARKS[self.kind])
-        return shown.replace("▁", " ").strip() or term
+        return shown.replace("▁", " ").strip() or SPACE
 
 
 def _decode_bytes(term: str) -> str:

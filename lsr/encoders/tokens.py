@@ -151,12 +151,12 @@ class TextTokenizer:
     def places(self, text: str) -> list[tuple[int, int] | None]:
         """For each token of ``self([text])`` the characters of its word; None for what is not the text's."""
         encoding = self.encodings([text])[0]
-        words = _word_ranges(encoding)
         shift = 0 if self._reading.echo else len(self._reading.prompt)
-        found = [
-            (start - shift, end - shift) if end > start >= shift else None
-            for start, end in (words.get(word, (0, 0)) for word in encoding.word_ids)
-        ]
+        words = {
+            word: _without_space(text, start - shift, end - shift)
+            for word, (start, end) in _word_ranges(encoding).items()
+        }
+        found = [words.get(word) for word in encoding.word_ids]
         if not self._reading.echo:
             return found
         copy = found[: self._room(len(found))]
@@ -208,6 +208,17 @@ def _word_ranges(encoding: Any) -> dict[int | None, tuple[int, int]]:
             first, last = ranges.get(word, (start, end))
             ranges[word] = (min(first, start), max(last, end))
     return ranges
+
+
+def _without_space(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The range without white space at its ends; None if nothing of the text is left."""
+    if start < 0:
+        return None
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return (start, end) if start < end else None
 
 
 def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

@@ -21,7 +21,7 @@ def test_wordpiece() -> None:
     trained.train_from_iterator(TEXTS, vocab_size=120, min_frequency=1, show_progress=False)
     show = TermDisplay.of(trained.get_vocab())
     assert show.kind == "wordpiece"
-    assert [show(term) for term in ("##ing", "café", "[CLS]", "##", "#")] == ["ing", "café", "[CLS]", "##", "#"]
+    assert [show(term) for term in ("##ing", "café", "[CLS]", "##", "#")] == ["ing", "café", "[CLS]", "␣", "#"]
 
 
 def test_byte_level() -> None:
@@ -35,7 +35,7 @@ def test_byte_level() -> None:
         pieces = trained.encode(text).tokens
         assert show("".join(pieces)) == text.strip()
     assert show(trained.encode("東").tokens[0][0]) == "\\xe6"
-    assert [show(term) for term in ("<|end|>", "Ġ", "é")] == ["<|end|>", "Ġ", "\\xe9"]
+    assert [show(term) for term in ("<|end|>", "Ġ", "é")] == ["<|end|>", "␣", "\\xe9"]
 
 
 def test_sentencepiece() -> None:
@@ -45,7 +45,7 @@ def test_sentencepiece() -> None:
     trained.train_from_iterator(TEXTS, vocab_size=150, show_progress=False)
     show = TermDisplay.of(trained.get_vocab())
     assert show.kind == "sentencepiece"
-    assert [show(term) for term in ("▁Straßen", "喫茶店", "▁", "en")] == ["Straßen", "喫茶店", "▁", "en"]
+    assert [show(term) for term in ("▁Straßen", "喫茶店", "▁", "en")] == ["Straßen", "喫茶店", "␣", "en"]
 
 
 @pytest.mark.parametrize("terms", [["cat", "dog"], ["##", *map(str, range(500))], []])

@@ -105,3 +105,34 @@ def test_the_licence_is_read_from_the_model_card(tmp_path: Path, tiny_bert: Path
     assert load_encoder(tmp_path / "card").describe().licence == "unknown"
     (tmp_path / "card" / "README.md").write_text("---\nlanguage: en\nlicense: mit\n---\n# A model\n")
     assert load_encoder(tmp_path / "card").describe().licence == "mit"
+
+
+def test_damaged_weights_are_named(tmp_path: Path, tiny_bert: Path) -> None:
+    shutil.copytree(tiny_bert, tmp_path / "torn")
+    weights = tmp_path / "torn" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelUnsupportedError, match="torn: transformers cannot load it"):
+        load_encoder(tmp_path / "torn")
+
+
+def test_code_in_a_folder_is_never_run(tmp_path: Path, tiny_bert: Path) -> None:
+    folder = tmp_path / "code"
+    shutil.copytree(tiny_bert, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {
+        "model_type": "homemade",
+        "auto_map": dict.fromkeys(("AutoConfig", "AutoModelForMaskedLM"), "evil.Evil"),
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    with pytest.raises(ModelUnsupportedError, match="never run"):
+        load_encoder(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_folder_without_a_tokenizer(tmp_path: Path, tiny_bert: Path) -> None:
+    shutil.copytree(tiny_bert, tmp_path / "mute")
+    for path in (tmp_path / "mute").glob("*token*"):
+        path.unlink()
+    with pytest.raises(ModelUnsupportedError, match="mute: holds no tokenizer"):
+        load_encoder(tmp_path / "mute")

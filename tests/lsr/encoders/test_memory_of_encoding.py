@@ -27,10 +27,11 @@ print(json.dumps({"resident": process.memory_info().rss, "anonymous": anonymous}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kernel", "n_texts"), [("torch", 4_000), ("native", 32_000)])
-def test_memory_is_flat_over_a_long_run(kernel: str, n_texts: int) -> None:
+@pytest.mark.parametrize(("kernel", "n_texts", "growth"), [("torch", 4_000, 1.05), ("native", 32_000, 1.02)])
+def test_memory_is_flat_over_a_long_run(kernel: str, n_texts: int, growth: float) -> None:
+    """torch's own allocations swing by 3 % between two trims of the heap, and grow by a third without."""
     run = [sys.executable, "-c", SCRIPT, kernel, str(n_texts)]
     found = json.loads(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
     early, late = found["anonymous"][1], max(found["anonymous"][-3:])
     assert found["resident"] < 1.0e9
-    assert late <= 1.01 * early, found["anonymous"]
+    assert late <= growth * early, found["anonymous"]
