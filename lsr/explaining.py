@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from lsr.encoders.display import TermDisplay
 from lsr.fields import FieldEncoder
 from lsr.requests import Kind, QueryTerm, Span, TermContribution
 from lsr.vectors import Float32Array, UInt32Array
@@ -34,6 +36,9 @@ class QueryView:
     def kind(self, term: int) -> Kind | None:
         return None if self.literals is None else _kind(term, self.literals)
 
+    def shown(self, term: int) -> str:
+        return _display_of(self.vocabulary)(self.vocabulary[term])
+
     @property
     def marked(self) -> frozenset[int]:
         """Terms whose words are highlighted: those of the query's own text that it was scored with."""
@@ -49,7 +54,7 @@ def terms_of(encoder: FieldEncoder, text: str) -> frozenset[int]:
 def query_terms(views: Sequence[QueryView]) -> list[QueryTerm]:
     """What the query was scored with, heaviest first."""
     terms = [
-        QueryTerm(view.field, view.vocabulary[term], weight, view.kind(term))
+        QueryTerm(view.field, view.vocabulary[term], view.shown(term), weight, view.kind(term))
         for view in views
         for term, weight in zip(view.row[0].tolist(), view.row[1].tolist(), strict=True)
     ]
@@ -102,6 +107,7 @@ def _contributions(view: QueryView, document: Row, text: str) -> list[TermContri
         TermContribution(
             field=view.field,
             term=view.vocabulary[term],
+            shown=view.shown(term),
             query_weight=query_weight,
             document_weight=document_weight,
             contribution=query_weight * document_weight,
@@ -110,6 +116,12 @@ def _contributions(view: QueryView, document: Row, text: str) -> list[TermContri
         )
         for term, query_weight, document_weight in products
     ]
+
+
+@lru_cache(maxsize=8)
+def _display_of(vocabulary: Vocabulary) -> TermDisplay:
+    """Found by looking at every term, so kept for the vocabularies in use."""
+    return TermDisplay.of(vocabulary)
 
 
 def _kind(term: int, literals: frozenset[int]) -> Kind:

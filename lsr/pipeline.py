@@ -17,7 +17,7 @@ import numpy as np
 
 from lsr.errors import InvalidArgumentError
 from lsr.explaining import QueryView, explain, highlight, query_terms, score_in_field, terms_of
-from lsr.fields import FieldEncoder, QueryVectors, encoder_text, open_fields
+from lsr.fields import EncodedField, FieldEncoder, QueryVectors, encoder_text, open_fields
 from lsr.requests import (
     FieldUse,
     Hit,
@@ -153,6 +153,11 @@ class Pipeline:
             query_terms=query_terms(views) if request.explain else None,
             warnings=tuple(_warnings(query, self.collection.n_documents)),
         )
+
+    def tokens_encoded(self) -> int:
+        """Tokens the models have read so far, in all generations that share them."""
+        models = [each.encoder for each in self.encoders.values() if isinstance(each, EncodedField)]
+        return sum(model.statistics.tokens for model in models)
 
     def _checked_weights(self, fields: Mapping[str, float] | None) -> Mapping[str, float]:
         if fields is None:

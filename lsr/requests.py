@@ -66,12 +66,14 @@ class SearchRequest:
 class TermContribution:
     """One term's share of a hit's score: contribution = query_weight · document_weight.
 
+    term:          as the vocabulary spells it, for use in ``vectors``; shown: as a person reads it
     query_weight:  as scored: with the field's weight and, in a counted field, the idf
     query_kind:    None when the query came as weighted terms, without a text
     """
 
     field: str
     term: str
+    shown: str
     query_weight: float
     document_weight: float
     contribution: float
@@ -132,6 +134,7 @@ class QueryTerm:
 
     field: str
     term: str
+    shown: str
     weight: float
     kind: Kind | None
 

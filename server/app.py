@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from lsr.server import problems
 from lsr.server.limits import BodyLimit
+from lsr.server.metrics import Metrics
 from lsr.server.routes import documents, pages, search, status
 from lsr.server.routes import writing as changes
 from lsr.server.schemas import SearchBody, SearchParameters
 from lsr.server.service import Service
 from lsr.server.settings import ServerSettings
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from lsr.server.writing import WritingThread
@@ -54,17 +56,32 @@ def create_app(
     for routes in (search, documents, changes, status, pages):
         app.include_router(routes.router)
     problems.install(app, models={("POST", "/v1/search"): SearchBody, ("GET", "/v1/search"): SearchParameters})
-    _count_requests(app, service)
+    app.add_middleware(CountRequests, metrics=service.metrics)
     app.add_middleware(BodyLimit, limit=service.settings.max_body_bytes)
     return app
 
 
-def _count_requests(app: FastAPI, service: Service) -> None:
-    @app.middleware("http")
-    async def counted(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        started = time.perf_counter()
-        response = await call_next(request)
-        route = getattr(request.scope.get("route"), "path", "unknown")
-        service.metrics.requests.labels(route, request.method, str(response.status_code)).inc()
-        service.metrics.durations.labels(route).observe(time.perf_counter() - started)
-        return response
+class CountRequests:
+    """ASGI middleware: counts and times requests by route, so that ids and queries never become labels."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            self._metrics.requests.labels(route, scope["method"], str(status)).inc()
+            self._metrics.durations.labels(route).observe(time.perf_counter() - started)

@@ -35,7 +35,7 @@ class Service:
         """writing: None for a server that only reads."""
         self.settings = settings
         self._writing = writing
-        self.metrics = Metrics(metadata.version("lsr"))
+        self.metrics = Metrics(metadata.version("lsr"), pipeline.tokens_encoded)
         self.generations = Generations(pipeline, self._count_index)
         self._admission = Admission(settings.queue)
         self._writes = Admission(settings.queue)

@@ -108,7 +108,7 @@ def _ask(out: Console, address: str) -> None:
 
 def _shown(term: dict[str, Any]) -> str:
     added = "expansion" in (term["query_kind"], term["document_kind"])
-    return f"{term['term']}{'+' if added else ''} {term['contribution']:.1f}"
+    return f"{term['shown']}{'+' if added else ''} {term['contribution']:.1f}"
 
 
 def _first_line(text: str) -> str:

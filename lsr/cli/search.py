@@ -147,7 +147,7 @@ def _explanation(hit: Hit) -> Table:
     for each in hit.explanation or ():
         table.add_row(
             f"                {each.field}",
-            each.term,
+            each.shown,
             f"{each.query_weight:.3f}{_mark(each.query_kind)}",
             f"{each.document_weight:.3f}{_mark(each.document_kind)}",
             f"{each.contribution:.3f}",

@@ -112,6 +112,31 @@ def test_a_manifest_cut_short(lsr: RunLsr, index: Path) -> None:
     assert "manifest.json" in one_message(lsr("search", index, "read"))
 
 
+def test_another_model_than_the_indexs(
+    lsr: RunLsr, documents: Path, tmp_path: Path, hand_encoder: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(name: str, **_: object) -> Any:
+        return hand_encoder(identity=name)
+
+    monkeypatch.setattr("lsr.encoders.loading.load_encoder", load)
+    built = lsr("index", documents, "-o", tmp_path / "i", "--model", "first", "--fields", "learned,bm25")
+    assert built.status == 0, built.err
+
+    message = one_message(lsr("search", tmp_path / "i", "read", "--model", "second"))
+    assert "by-hand" in message
+    assert "index the documents again" in message
+
+
+def test_a_model_without_measured_weights_gets_its_own_field_and_says_so(
+    lsr: RunLsr, documents: Path, tmp_path: Path, hand_encoder: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lsr.encoders.loading.load_encoder", lambda *_, **__: hand_encoder())
+    built = lsr("index", documents, "-o", tmp_path / "i", "--model", "mine")
+
+    assert "no measured weights" in built.err
+    assert "searches sum learned × 1" in built.out
+
+
 def test_an_unknown_option_and_an_unknown_command(lsr: RunLsr, index: Path) -> None:
     for arguments in (("search", index, "x", "--explian"), ("serch", index), ("search",)):
         outcome = lsr(*arguments)

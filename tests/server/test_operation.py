@@ -46,6 +46,7 @@ def test_metrics_count_requests_by_route_and_hold_no_query_text(client: TestClie
     assert 'route="unknown"' in text
     assert 'lsr_search_stage_seconds_count{stage="retrieve"} 1.0' in text
     assert "lsr_documents 5.0" in text
+    assert "lsr_encode_tokens_total " in text
     assert "lsr_build_info" in text
     assert "confidential" not in text
 
