@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from lsr.encoders.display import TermDisplay
-from lsr.fields import FieldEncoder
+from lsr.fields import FieldEncoder, Place
 from lsr.requests import Kind, QueryTerm, Span, TermContribution
 from lsr.vectors import Float32Array, UInt32Array
 from lsr.vocabulary import Vocabulary
+
+Places = Mapping[str, Mapping[str, Sequence[Place]]]
+"""By field and part of a document: the terms that stand there."""
 
 Row = tuple[UInt32Array, Float32Array]
 """Term ids, ascending, and their weights."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class QueryView:
     """One field's part of a query, as it is scored.
 
@@ -39,7 +42,7 @@ class QueryView:
     def shown(self, term: int) -> str:
         return _display_of(self.vocabulary)(self.vocabulary[term])
 
-    @property
+    @cached_property
     def marked(self) -> frozenset[int]:
         """Terms whose words are highlighted: those of the query's own text that it was scored with."""
         terms = frozenset(self.row[0].tolist())
@@ -67,29 +70,37 @@ def score_in_field(view: QueryView, document: Row) -> float:
     return float(np.dot(view.row[1][here].astype(np.float64), document[1][there].astype(np.float64)))
 
 
-def explain(views: Sequence[QueryView], document: Mapping[str, Row], text: str) -> list[TermContribution]:
+def places_in(views: Sequence[QueryView], parts: Mapping[str, str]) -> Places:
+    """Where each field's terms stand in a document's parts (title, text); the costly step, so done once."""
+
+    def places(view: QueryView, text: str) -> list[Place]:
+        return [] if view.encoder is None else view.encoder.places(text)
+
+    return {view.field: {part: places(view, text) for part, text in parts.items()} for view in views}
+
+
+def explain(views: Sequence[QueryView], document: Mapping[str, Row], places: Places) -> list[TermContribution]:
     """Every term that counted, largest contribution first.
 
-    document: the hit's vector by field; text: what its encoders saw
+    document: the hit's vector by field
     """
-    found = [each for view in views for each in _contributions(view, document[view.field], text)]
+    found = [each for view in views for each in _contributions(view, document[view.field], places[view.field])]
     return sorted(found, key=lambda each: -each.contribution)
 
 
-def highlight(views: Sequence[QueryView], text: str) -> list[Span]:
-    """Where the query's own terms stand in ``text``, in order and without overlaps.
+def highlight(views: Sequence[QueryView], places: Places, part: str) -> list[Span]:
+    """Where the query's own terms stand in one part, in order and without overlaps.
 
     Pieces of one word that touch are one span.
     """
-    places = sorted(
+    wanted = sorted(
         (place.start, place.end)
         for view in views
-        if view.encoder is not None
-        for place in view.encoder.places(text)
+        for place in places[view.field][part]
         if place.term in view.marked
     )
     joined: list[tuple[int, int]] = []
-    for start, end in places:
+    for start, end in wanted:
         if joined and start <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         else:
@@ -97,11 +108,12 @@ def highlight(views: Sequence[QueryView], text: str) -> list[Span]:
     return [Span(start, end) for start, end in joined]
 
 
-def _contributions(view: QueryView, document: Row, text: str) -> list[TermContribution]:
+def _contributions(
+    view: QueryView, document: Row, places: Mapping[str, Sequence[Place]]
+) -> list[TermContribution]:
     common, here, there = np.intersect1d(view.row[0], document[0], assume_unique=True, return_indices=True)
-    if not len(common):
-        return []
-    literals = frozenset(common.tolist()) if view.encoder is None else terms_of(view.encoder, text)
+    standing = frozenset(place.term for part in places.values() for place in part)
+    literals = standing if view.encoder is not None else frozenset(common.tolist())
     products = zip(common.tolist(), view.row[1][here].tolist(), document[1][there].tolist(), strict=True)
     return [
         TermContribution(

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lsr.errors import InvalidArgumentError
-from lsr.explaining import QueryView, explain, highlight, query_terms, score_in_field, terms_of
-from lsr.fields import EncodedField, FieldEncoder, QueryVectors, encoder_text, open_fields
+from lsr.explaining import QueryView, explain, highlight, places_in, query_terms, score_in_field, terms_of
+from lsr.fields import EncodedField, FieldEncoder, QueryVectors, open_fields
 from lsr.requests import (
     FieldUse,
     Hit,
@@ -26,7 +26,6 @@ from lsr.requests import (
     Matched,
     SearchAnswer,
     SearchRequest,
-    Span,
     TermWeights,
     check_field_weights,
 )
@@ -251,20 +250,17 @@ def _hit(
     document: StoredDocument,
 ) -> Hit:
     rows = {view.field: collection.vector(document.number, view.field) for view in views}
-    text = encoder_text(document.title, document.text)
+    parts = {"title": document.title, "text": document.text}
+    places = places_in(views, parts) if request.explain or request.highlight else {}
     return Hit(
         rank=rank,
         id=document.id,
         score=score,
         scores={view.field: score_in_field(view, rows[view.field]) for view in views},
         document=HitDocument(**{part: getattr(document, part) for part in request.documents}),
-        explanation=explain(views, rows, text) if request.explain else None,
-        highlights=_highlights(views, document) if request.highlight else None,
+        explanation=explain(views, rows, places) if request.explain else None,
+        highlights={part: highlight(views, places, part) for part in parts} if request.highlight else None,
     )
-
-
-def _highlights(views: Sequence[QueryView], document: StoredDocument) -> dict[str, list[Span]]:
-    return {"title": highlight(views, document.title), "text": highlight(views, document.text)}
 
 
 def _row_of(field: str, weights: TermWeights, vocabulary: Vocabulary) -> SparseVectors:
