@@ -211,3 +211,17 @@ def test_a_filter_leaves_the_best_of_what_it_allows(small_pipeline: Pipeline) ->
 def test_a_filter_that_cannot_be_read_names_the_place(small_pipeline: Pipeline) -> None:
     with pytest.raises(InvalidArgumentError, match="filter"):
         small_pipeline.search(SearchRequest("read", filter="kind == = 1"))
+
+
+def test_own_vectors_are_explained_without_a_query_text(small_pipeline: Pipeline) -> None:
+    request = SearchRequest(vectors={"learned": {"open": 1.0}}, explain=True, highlight=True)
+    for pipeline in (small_pipeline, Pipeline(small_pipeline.collection, {})):
+        best, second = pipeline.search(request).hits
+        assert (best.id, second.id) == ("open", "read")
+        assert best.explanation is not None
+        (only,) = best.explanation
+        assert (only.term, only.shown, only.query_kind) == ("open", "open", None)
+    assert small_pipeline.search(request).hits[1].explanation[0].document_kind == "expansion"  # type: ignore[index]
+    highlights = small_pipeline.search(request).hits[0].highlights
+    assert highlights is not None
+    assert [(span.start, span.end) for span in highlights["text"]] == [(0, 4), (15, 19)]
