@@ -36,6 +36,7 @@ SUFFIXES = {
     ".md": Format.TEXT,
     ".markdown": Format.TEXT,
 }
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".7z")
 STREAMED = (Format.JSONL, Format.TSV, Format.CSV)
 
 
@@ -117,6 +118,10 @@ def _format_of_name(name: str) -> Format | None:
 
 def _format_of_file(path: Path) -> Format:
     found = _format_of_name(path.name)
+    if found is None and any(suffix in ARCHIVE_SUFFIXES for suffix in path.suffixes):
+        raise InputError(
+            "an archive; unpack it first, and give the folder or file that it held", path=str(path)
+        )
     if found is None:
         raise InputError(
             f"the name does not tell the format; say it with `--format` ({', '.join(Format)})", path=str(path)

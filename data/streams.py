@@ -5,6 +5,7 @@ The compression is told by the first bytes, not by the name, so a renamed file a
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import lzma
@@ -21,8 +22,8 @@ from lsr.errors import InputError, SourceNotFoundError
 Source = Path | Literal["-"]
 STANDARD_INPUT: Literal["-"] = "-"
 
-GZIP, XZ, ZSTD = b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
-COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst", ".zstd")
+GZIP, BZIP2, XZ, ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
+COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst", ".zstd", ".bz2")
 BOM = b"\xef\xbb\xbf"
 
 
@@ -33,7 +34,7 @@ class Stream:
     name:        for messages
     content:     the decompressed bytes
     position:    bytes consumed of the source as it lies on disk
-    compression: "gzip", "xz", "zstd" or None
+    compression: "gzip", "bzip2", "xz", "zstd" or None
     """
 
     name: str
@@ -104,6 +105,8 @@ def _decompressed(file: io.BufferedReader, name: str, position: Callable[[], int
     start = file.peek(6)[:6]
     if start.startswith(GZIP):
         return Stream(name, cast(IO[bytes], gzip.GzipFile(fileobj=file)), position, "gzip")
+    if start.startswith(BZIP2):
+        return Stream(name, bz2.BZ2File(file), position, "bzip2")
     if start.startswith(XZ):
         return Stream(name, lzma.LZMAFile(file), position, "xz")
     if start.startswith(ZSTD):

@@ -17,6 +17,7 @@ from lsr.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from lsr.data.documents import Document
+    from lsr.data.sample import Sample
 
     from lsr.pipeline import Pipeline
 
@@ -116,6 +117,14 @@ def small_pipeline(
 ) -> Pipeline:
     """An index of five documents; tests must not change it."""
     return build_index(tmp_path_factory.mktemp("small") / "index", small_documents)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """The built-in sample, built once: it takes some seconds."""
+    from lsr.data.sample import build_sample
+
+    return build_sample(tmp_path_factory.mktemp("sample"))
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,13 @@ def sample_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def located(source: Path | str) -> Path | str:
+    """The sample's folder if ``source`` is its name and nothing here is called so; else ``source``."""
+    if str(source) == NAME and not Path(source).exists():
+        return open_sample().corpus_path.parent
+    return source
+
+
 def open_sample() -> BeirDataset:
     """The sample, from the user's cache folder; built there (some seconds) the first time this Python asks."""
     folder = _cache_folder() / _cache_key() / NAME

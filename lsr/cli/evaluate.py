@@ -31,7 +31,10 @@ class SelfMatchesOption(StrEnum):
 def evaluate(
     dataset: Annotated[
         Path,
-        typer.Argument(help="BEIR folder: corpus.jsonl, queries.jsonl, qrels/.", show_default=False),
+        typer.Argument(
+            help="BEIR folder: corpus.jsonl, queries.jsonl, qrels/; or `sample`, the built-in one.",
+            show_default=False,
+        ),
     ],
     *,
     index: Annotated[
@@ -124,13 +127,14 @@ def evaluate(
     `lsr eval scifact/ --lucene --baseline theirs=run.txt --runs out/ --report scifact.html`
     """
     from lsr.data.beir import BeirDataset
+    from lsr.data.sample import located
     from lsr.eval.running import Settings, evaluate_dataset, evaluate_index, plan_evaluation
     from lsr.eval.tables import results_table
     from lsr.indexing import available_threads
 
     if per_query and not as_json:
         raise InvalidArgumentError("--per-query goes with --json; add it", field="--per-query")
-    opened = BeirDataset.open(dataset, split=split, corpus=corpus)
+    opened = BeirDataset.open(located(dataset), split=split, corpus=corpus)
     settings = Settings(
         measures=measure or Settings().measures,
         self_matches=self_matches.value,

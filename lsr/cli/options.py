@@ -33,7 +33,10 @@ class Load(StrEnum):
 Index = Annotated[Path, typer.Argument(help="Folder of the index.", show_default=False)]
 Source = Annotated[
     str,
-    typer.Argument(help="File or folder with the documents, or `-` for standard input.", show_default=False),
+    typer.Argument(
+        help="File or folder with the documents, `-` for standard input, `sample` for the built-in one.",
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Model = Annotated[

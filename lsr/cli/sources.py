@@ -44,8 +44,10 @@ def open_source(
     from lsr.data.fields import FieldMapping
     from lsr.data.readers import read_documents
     from lsr.data.report import ReadReport
+    from lsr.data.sample import located
     from lsr.indexing import source_fingerprint
 
+    source = str(located(source))
     mapping = FieldMapping(
         id=id_field,
         text=tuple(text_field or ()),

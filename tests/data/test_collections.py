@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from lsr.data.beir import BeirDataset
 from lsr.data.estimate import estimate_documents
 from lsr.data.report import ReadReport
 
-ROOT = os.environ.get("LSR_COLLECTIONS")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(ROOT is None, reason="LSR_COLLECTIONS names no folder of test collections"),
-]
+pytestmark = pytest.mark.slow
 
 COUNTS = {  # documents, queries and judgements of the split
     "scifact": (5_183, 300, 339),
@@ -30,8 +23,8 @@ COUNTS = {  # documents, queries and judgements of the split
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_counts(name):
-    dataset = BeirDataset.open(_folder(name))
+def test_counts(collection_folder, name):
+    dataset = BeirDataset.open(collection_folder(name))
     report = ReadReport()
     ids = {document.id for document in dataset.documents(report=report)}
     judgements = sum(map(len, dataset.qrels.values()))
@@ -43,20 +36,15 @@ def test_counts(name):
 
 
 @pytest.mark.parametrize(("split", "queries", "judgements"), [("dl19", 43, 9_260), ("dl20", 54, 5_157)])
-def test_two_years_of_one_collection(split, queries, judgements):
-    dataset = BeirDataset.open(_folder("msmarco-dl"), split=split)
+def test_two_years_of_one_collection(collection_folder, split, queries, judgements):
+    dataset = BeirDataset.open(collection_folder("msmarco-dl"), split=split)
     assert len(dataset.queries) == queries
     assert sum(map(len, dataset.qrels.values())) == judgements
 
 
-def test_a_corpus_shared_between_collections():
-    dataset = BeirDataset.open(_folder("wiki-fever"), corpus=_folder("wiki-lead") / "corpus.jsonl.xz")
+def test_a_corpus_shared_between_collections(collection_folder):
+    dataset = BeirDataset.open(
+        collection_folder("wiki-fever"), corpus=collection_folder("wiki-lead") / "corpus.jsonl.xz"
+    )
     assert (len(dataset.queries), sum(map(len, dataset.qrels.values()))) == (3_699, 4_021)
     assert sum(1 for _ in dataset.documents()) == 236_404
-
-
-def _folder(name: str) -> Path:
-    folder = Path(ROOT or "") / name
-    if not folder.is_dir():
-        pytest.skip(f"LSR_COLLECTIONS has no {name}")
-    return folder

@@ -264,6 +264,12 @@ def test_a_name_that_does_not_tell_the_format(write):
     assert documents_of(path, format="jsonl") == [Document("1", "x")]
 
 
+@pytest.mark.parametrize("name", ["scifact.zip", "collection.tar.gz", "dump.tgz"])
+def test_an_archive(write, name):
+    with pytest.raises(InputError, match=rf"{name}: an archive; unpack it first"):
+        read_documents(write(name, "PK"))
+
+
 def test_standard_input_takes_what_comes_line_by_line(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"1\tone\n"))))
     assert documents_of("-", format="tsv") == [Document("1", "one")]

@@ -25,7 +25,7 @@ GOOD = '{"_id": "a", "title": "T", "text": "one"}\n{"_id": "b", "title": "", "te
 TWO = [Document("a", "one", "T"), Document("b", "")]
 
 
-@pytest.mark.parametrize("suffix", ["", ".gz", ".xz", ".zst"])
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".xz", ".zst"])
 def test_beir_lines_whatever_compresses_them(write, suffix):
     assert list(read_documents(write(f"corpus.jsonl{suffix}", GOOD))) == TWO
 
@@ -194,7 +194,7 @@ def test_a_file_that_may_not_be_read(write):
         list(read_documents(path))
 
 
-@pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
 def test_damaged_compressed_data_ends_the_pass_even_when_skipping(write, suffix):
     lines = "".join(json.dumps({"_id": str(i), "text": os.urandom(500).hex()}) + "\n" for i in range(1000))
     path = write(f"d.jsonl{suffix}", lines)
@@ -205,7 +205,7 @@ def test_damaged_compressed_data_ends_the_pass_even_when_skipping(write, suffix)
         list(read_documents(path, on_error="skip"))
 
 
-@pytest.mark.parametrize("suffix", ["", ".gz", ".xz", ".zst"])
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".xz", ".zst"])
 def test_progress_ends_at_the_total(write, suffix):
     report = ReadReport()
     documents = read_documents(write(f"d.jsonl{suffix}", GOOD * 1), report=report)
@@ -226,7 +226,7 @@ def test_duplicates_have_their_own_class(write):
         list(read_documents(write("d.jsonl", GOOD + GOOD)))
 
 
-@pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
 def test_flipped_bytes_in_compressed_data(write, suffix):
     path = write(f"d.jsonl{suffix}", GOOD * 100)
     data = bytearray(path.read_bytes())

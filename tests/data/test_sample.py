@@ -10,15 +10,10 @@ from pathlib import Path
 
 import pytest
 from lsr.data.beir import BeirDataset
-from lsr.data.sample import build_sample, open_sample, sample_hash
+from lsr.data.sample import located, open_sample, sample_hash
 from lsr.data.sample.docstrings import COMPILED, DocString, _compiled_modules, _parsed
 from lsr.data.sample.judgements import judged_queries, parse
 from lsr.data.sample.passages import LONGEST, passages
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory):
-    return build_sample(tmp_path_factory.mktemp("sample"))
 
 
 def test_every_judged_name_is_documented_here(sample):
@@ -40,6 +35,7 @@ def test_both_parsed_and_compiled_modules_are_there(sample):
     assert {"textwrap.wrap", "heapq", "str.split", "math.isclose", "collections.deque.rotate"} <= titles
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(sample, tmp_path):
     script = (
         f"from lsr.data.sample import build_sample as b; from pathlib import Path as P; b(P({str(tmp_path)!r}))"
@@ -48,8 +44,10 @@ def test_another_process_writes_the_same_bytes(sample, tmp_path):
     assert sample_hash(tmp_path) == sample.sample_hash
 
 
-def test_the_cached_sample_is_built_once(tmp_path, monkeypatch):
-    built = []
+@pytest.fixture
+def tiny_builds(tmp_path, monkeypatch):
+    """The cache is a folder of the test's own, and what is built there is empty; the builds are listed."""
+    built: list[Path] = []
 
     def tiny_build(folder: Path) -> None:
         built.append(folder)
@@ -57,11 +55,23 @@ def test_the_cached_sample_is_built_once(tmp_path, monkeypatch):
         for name in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv"):
             (folder / name).touch()
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("lsr.data.sample.build_sample", tiny_build)
+    return built
+
+
+def test_the_sample_goes_by_its_name(tiny_builds, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert BeirDataset.open(located("sample")) == open_sample()
+    assert located("other") == "other"
+    (tmp_path / "sample").mkdir()
+    assert located("sample") == "sample"
+
+
+def test_the_cached_sample_is_built_once(tiny_builds, tmp_path):
     first = open_sample()
     assert open_sample() == first
-    assert len(built) == 1
+    assert len(tiny_builds) == 1
     assert first.name == "sample"
     assert first.corpus_path.is_relative_to(tmp_path)
     assert [path.name for path in first.corpus_path.parents[1].iterdir()] == ["sample"]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from lsr.data.beir import BeirDataset
 from lsr.data.documents import Document
-from lsr.data.sample import build_sample
+from lsr.data.sample import Sample
 from lsr.eval.cache import VectorCache, default_cache_folder
 from lsr.eval.cached_encoder import CachedEncoder
 from lsr.indexer.collection import Collection
@@ -99,27 +99,21 @@ def check_exact(pipeline: Pipeline, texts: Sequence[str], depths: Sequence[int])
                 assert hits.scores.tobytes() == scores.tobytes()
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> BeirDataset:
-    folder = tmp_path_factory.mktemp("sample")
-    build_sample(folder)
-    return BeirDataset.open(folder)
-
-
-def test_the_sample_is_searched_exactly(sample: BeirDataset, tmp_path: Path) -> None:
-    documents = list(islice(sample.documents(), PASSAGES))
+def test_the_sample_is_searched_exactly(sample: Sample, tmp_path: Path) -> None:
+    dataset = BeirDataset.open(sample.folder)
+    documents = list(islice(dataset.documents(), PASSAGES))
     pipeline = build(documents, tmp_path, tmp_path / "cache")
-    texts = [query.text for query in sample.queries[:15]] + [documents[7].encoder_text(), "", "zzzqqq"]
+    texts = [query.text for query in dataset.queries[:15]] + [documents[7].encoder_text(), "", "zzzqqq"]
     check_exact(pipeline, texts, [1, 10, 100, PASSAGES + 10])
 
 
-def test_counted_weights_are_bm25s(sample: BeirDataset, tmp_path: Path) -> None:
+def test_counted_weights_are_bm25s(sample: Sample, tmp_path: Path) -> None:
     """The oracle above takes the stored weights as given; here they are computed from the texts."""
     from collections import Counter
 
     from lsr.analysis import Analyzer
 
-    documents = list(islice(sample.documents(), 50))
+    documents = list(islice(BeirDataset.open(sample.folder).documents(), 50))
     pipeline = build(documents, tmp_path, tmp_path / "cache")
     bags = [Counter(Analyzer().tokens(document.encoder_text())) for document in documents]
     average = np.mean([bag.total() for bag in bags])

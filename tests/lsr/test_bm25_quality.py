@@ -6,7 +6,6 @@ left of a difference is Lucene's one byte for a document's length.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import ir_measures
@@ -19,29 +18,25 @@ from scipy.sparse import csr_matrix
 from lsr.analysis import Analyzer
 from lsr.vocabulary import GrowingVocabulary
 
-ROOT = os.environ.get("LSR_COLLECTIONS")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(ROOT is None, reason="LSR_COLLECTIONS names no folder of test collections"),
-]
+pytestmark = pytest.mark.slow
 K1, B = 0.9, 0.4
 LUCENE = {"scifact": 0.6789, "cranfield": 0.4942, "npl": 0.4368, "adi": 0.4747}
 
 
 @pytest.mark.parametrize("name", LUCENE)
-def test_ndcg_is_lucenes(name):
-    assert _ndcg(name, Analyzer()) == pytest.approx(LUCENE[name], abs=0.005)
+def test_ndcg_is_lucenes(collection_folder, name):
+    assert _ndcg(collection_folder(name), Analyzer()) == pytest.approx(LUCENE[name], abs=0.005)
 
 
 @pytest.mark.parametrize(
     ("name", "language", "figure"), [("xquad-de", "german", 0.942), ("jsquad", "japanese", 0.938)]
 )
-def test_other_languages(name, language, figure):
-    assert _ndcg(name, Analyzer(language)) == pytest.approx(figure, abs=0.005)
+def test_other_languages(collection_folder, name, language, figure):
+    assert _ndcg(collection_folder(name), Analyzer(language)) == pytest.approx(figure, abs=0.005)
 
 
-def _ndcg(name: str, analyzer: Analyzer) -> float:
-    dataset = BeirDataset.open(Path(ROOT or "") / name)
+def _ndcg(folder: Path, analyzer: Analyzer) -> float:
+    dataset = BeirDataset.open(folder)
     documents = list(dataset.documents())
     scores = _scores([d.encoder_text() for d in documents], [q.text for q in dataset.queries], analyzer)
     run = [
