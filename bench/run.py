@@ -35,6 +35,7 @@ SUITES: dict[str, dict[str, list[str]]] = {
     },
     "quality": {"Quality": ["quality.py"]},
     "memory": {"Memory over 35,697 passages": ["memory.py"]},
+    "encoder": {"Encoding": ["encoder.py", "speed"], "Parity with torch": ["encoder.py", "parity"]},
 }
 PEERS = (
     *("sentence-transformers", "splade-index", "numba", "pyserini"),

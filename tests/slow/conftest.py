@@ -18,6 +18,14 @@ CHUNK = 128  # texts whose dense vectors are held at a time: 16 MB
 ReferenceVectors = Callable[[Side, Sequence[str]], SparseVectors]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Several threads that wait for one another are slower than one on a busy machine."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def reference_vectors() -> ReferenceVectors:
     """splade-tiny by sentence-transformers, 256 tokens, float32. Slow the first time, then from the cache."""
