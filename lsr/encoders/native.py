@@ -155,7 +155,7 @@ class NativeKernel:
 
     @property
     def cost(self) -> BatchCost:
-        return BatchCost(BYTES_PER_TOKEN, BYTES_PER_TEXT, best_tokens=CALL_TOKENS)
+        return BatchCost(BYTES_PER_TOKEN, BYTES_PER_TEXT, best_tokens=CALL_TOKENS, fragments=True)
 
     def __call__(self, tokens: Tokens) -> SparseVectors:
         threads = self._threads if self._threads is not None else torch.get_num_threads()
