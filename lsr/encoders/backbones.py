@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from lsr.encoders.batching import is_out_of_memory
+from lsr.encoders.composition import Precision
 from lsr.encoders.eight_bits import EightBitLinear, store_in_8_bits
+from lsr.encoders.files import VOCABULARY_FILES, longest_input, model_files, tokenizer_files
 from lsr.encoders.tiled import VocabularyProjection
 from lsr.errors import ModelError, ModelNotFoundError, ModelUnsupportedError, ResourceError
 
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Precision = Literal["float32", "bfloat16", "float16", "int8"]
+FloatArray = npt.NDArray[np.float32]
 # int8 stores weights in 8 bits and computes in float32.
 DTYPES: dict[Precision, torch.dtype] = {
     "float32": torch.float32,
@@ -30,15 +34,6 @@ DTYPES: dict[Precision, torch.dtype] = {
     "float16": torch.float16,
     "int8": torch.float32,
 }
-# Where tokenizers keep their vocabularies; one of them must be there.
-VOCABULARY_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)
 # Layers no vector depends on, so a checkpoint may lack them.
 UNUSED_LAYERS = ("pooler.",)
 # The largest logit difference, relative to the largest logit, that splitting a head off may make.
@@ -71,6 +66,15 @@ class LanguageModel:
     def dtype(self) -> torch.dtype:
         return self.projection.weight.dtype
 
+    def body_arrays(self) -> Mapping[str, FloatArray]:
+        """The body's parameters by name; they share the tensors' memory where that is C-ordered."""
+        return {name: _array(tensor) for name, tensor in self.body.state_dict().items()}
+
+    def head_arrays(self) -> tuple[FloatArray, FloatArray | None]:
+        """The projection's weight and bias."""
+        bias = self.projection.bias
+        return _array(self.projection.weight), _array(bias) if bias is not None else None
+
     @property
     def weight_bits(self) -> int:
         """Bits a weight of the body is stored in."""
@@ -99,6 +103,10 @@ class LanguageModel:
         visible = torch.zeros(mask.shape, dtype=self.dtype, device=mask.device)
         visible.masked_fill_(mask == 0, torch.finfo(self.dtype).min)
         return visible[:, None, None, :].expand(-1, 1, mask.shape[1], -1)
+
+
+def _array(tensor: Tensor) -> FloatArray:
+    return np.ascontiguousarray(tensor.detach().numpy())
 
 
 def load_masked_lm(folder: Path, *, device: str = "cpu", precision: Precision = "float32") -> LanguageModel:
@@ -233,25 +241,6 @@ def load_tokenizer(folder: Path, vocabulary_size: int | None) -> tuple[Tokenizer
     known = {index: token for token, index in backend.get_vocab(with_added_tokens=True).items()}
     size = vocabulary_size if vocabulary_size is not None else max(known) + 1
     return backend, tuple(known.get(index, f"<id {index}>") for index in range(size))
-
-
-def longest_input(config: Any) -> int:
-    """Tokens the model has positions for; 0 if it sets no limit. RoBERTa's numbers start behind padding."""
-    positions = int(getattr(config, "max_position_embeddings", 0) or 0)
-    if config.model_type in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl"):
-        return positions - int(config.pad_token_id) - 1
-    return positions
-
-
-def model_files(folder: Path) -> tuple[Path, ...]:
-    """The files of a Hugging Face folder that decide its output."""
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-    return (*weights, folder / "config.json", *tokenizer_files(folder))
-
-
-def tokenizer_files(folder: Path) -> tuple[Path, ...]:
-    names = (*VOCABULARY_FILES, "merges.txt", "tokenizer_config.json")
-    return tuple(folder / name for name in names if (folder / name).is_file())
 
 
 @contextmanager

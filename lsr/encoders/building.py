@@ -4,41 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from lsr.encoders.backbones import (
-    LanguageModel,
-    Precision,
-    load_causal_lm,
-    load_headless,
-    load_masked_lm,
-    load_tokenizer,
-    tokenizer_files,
-)
 from lsr.encoders.base import EncoderInfo
+from lsr.encoders.checkpoints import Checkpoint
 from lsr.encoders.checks import check_length
-from lsr.encoders.choosing import HeadSource, KernelName, kernel_for, torch_kernel_for
+from lsr.encoders.choosing import HeadSource, checkpoint_for, kernel_for, torch_kernel_for
 from lsr.encoders.composition import (
     Backbone,
     Composition,
     Head,
+    KernelName,
     NeuralParts,
+    Precision,
     Reading,
     SideParts,
     TableParts,
     to_json,
 )
 from lsr.encoders.encoder import ComposedEncoder, Origin
-from lsr.encoders.heads import read_head
+from lsr.encoders.files import tokenizer_files
 from lsr.encoders.identity import identity_of
-from lsr.encoders.kernels import Kernel
+from lsr.encoders.native import NativeAttributor, NativeKernel
 from lsr.encoders.sides import NeuralSide, Side
 from lsr.encoders.tables import TableSide, read_table
 from lsr.encoders.tokens import Frame, TextTokenizer
 from lsr.errors import ModelError, ModelMismatchError
 from lsr.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from lsr.encoders.backbones import LanguageModel
+    from lsr.encoders.kernels import Attributor, Kernel
 
 DEFAULT_LENGTH = 256
 
@@ -65,12 +63,25 @@ class Built:
     files: tuple[Path, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Computing:
+    """The code that computes a side and attributes its weights.
+
+    files: what the head was read from besides the model's own files
+    """
+
+    kernel: Kernel
+    attributor: Attributor
+    files: tuple[Path, ...] = ()
+
+
 class Builder:
     """Builds the sides of one encoder; a model or kernel that both use is loaded once."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self._models: dict[tuple[Path, Backbone], LanguageModel] = {}
+        self._checkpoints: dict[tuple[Path, Backbone, Head], Checkpoint | None] = {}
         self._kernels: dict[tuple[int, Head, Frame], Kernel] = {}
 
     def encoder(self, origin: Origin) -> ComposedEncoder:
@@ -108,7 +119,7 @@ class Builder:
             document_length=documents.parts.reading.length or 0,
             query_length=queries.parts.reading.length or 0,
             licence=composition.licence,
-            n_parameters=sum(model.n_parameters for model in self._models.values()),
+            n_parameters=self._n_parameters(),
             vocabulary_size=len(vocabulary),
             vocabulary_fingerprint=vocabulary.fingerprint,
             precision=self._options.precision,
@@ -121,8 +132,15 @@ class Builder:
             return self._table_side(parts, folder, terms)
         return self._neural_side(parts, folder, length_name)
 
+    def _n_parameters(self) -> int:
+        """Of all models loaded, each counted once."""
+        counts = {key[:2]: each.n_parameters for key, each in self._checkpoints.items() if each is not None}
+        counts |= {key: each.n_parameters for key, each in self._models.items()}
+        return sum(counts.values())
+
     def _neural_side(self, parts: NeuralParts, folder: Path, length_name: str) -> Built:
-        model = self._model(folder, parts.backbone)
+        checkpoint = self._checkpoint(folder, parts)
+        model = checkpoint if checkpoint is not None else self._model(folder, parts.backbone)
         length = parts.reading.length
         if length is None:
             length = min(DEFAULT_LENGTH, model.longest) if model.longest else DEFAULT_LENGTH
@@ -131,23 +149,24 @@ class Builder:
         words = read_words(folder, parts.reading)
         tokenizer = TextTokenizer(model.tokenizer, settled.reading, index_of(words))
         terms = words or model.terms
-        head = read_head(folder / parts.backbone.folder, model.device, model.dtype)
-        source = HeadSource(model, head, tokenizer.frame, len(terms))
+        computing = self._computing(model, parts, folder, tokenizer.frame, len(terms))
         side = NeuralSide(
             tokenizer,
-            self._kernel(parts.head, source),
-            torch_kernel_for(parts.head, source, self._options.threads),
+            computing.kernel,
+            computing.attributor,
             vocabulary_size=len(terms),
             length=length,
-            memory=self._memory(model.device),
+            memory=self._memory(model),
             own_terms=parts.own_terms,
             shaping=parts.shaping,
         )
-        files = (*model.files, *head.files, *words_files(folder, parts.reading))
+        files = (*model.files, *computing.files, *words_files(folder, parts.reading))
         return Built(side, settled, TextTokenizer.plain(model.tokenizer), terms, files)
 
     def _table_side(self, parts: TableParts, folder: Path, terms: tuple[str, ...] | None) -> Built:
         """terms: of the other side; a tokenizer alone cannot tell how far a model pads its own."""
+        from lsr.encoders.backbones import load_tokenizer
+
         words = read_words(folder, parts.reading)
         tokenizer, tokens = load_tokenizer(
             folder / parts.tokenizer, len(terms) if terms and not words else None
@@ -167,7 +186,21 @@ class Builder:
         )
         return Built(side, settled, TextTokenizer.plain(tokenizer), own_terms, files)
 
+    def _checkpoint(self, folder: Path, parts: NeuralParts) -> Checkpoint | None:
+        """The model without torch, where that is all it takes."""
+        if parts.reading.words is not None:
+            return None
+        key = ((folder / parts.backbone.folder).resolve(), parts.backbone, parts.head)
+        if key not in self._checkpoints:
+            options = self._options
+            self._checkpoints[key] = checkpoint_for(
+                folder, parts, device=options.device, precision=options.precision, wanted=options.kernel
+            )
+        return self._checkpoints[key]
+
     def _model(self, folder: Path, backbone: Backbone) -> LanguageModel:
+        from lsr.encoders.backbones import load_causal_lm, load_headless, load_masked_lm
+
         key = ((folder / backbone.folder).resolve(), backbone)
         if key not in self._models:
             device, precision = self._options.device, self._options.precision
@@ -186,17 +219,38 @@ class Builder:
                 )
         return self._models[key]
 
-    def _memory(self, device: torch.device) -> int | None:
+    def _memory(self, model: LanguageModel | Checkpoint) -> int | None:
         """The limit given; on a GPU else half of its free memory. None leaves it to what the machine has."""
-        if self._options.memory is None and device.type == "cuda":
-            return torch.cuda.mem_get_info(device)[0] // 2
-        return self._options.memory
+        if self._options.memory is not None or isinstance(model, Checkpoint) or model.device.type != "cuda":
+            return self._options.memory
+        import torch
 
-    def _kernel(self, head: Head, source: HeadSource) -> Kernel:
-        key = (id(source.model), head, source.frame)
+        return torch.cuda.mem_get_info(model.device)[0] // 2
+
+    def _computing(
+        self,
+        model: LanguageModel | Checkpoint,
+        parts: NeuralParts,
+        folder: Path,
+        frame: Frame,
+        vocabulary_size: int,
+    ) -> Computing:
+        """The code of one side; what both sides use is made once."""
+        key = (id(model), parts.head, frame)
+        threads = self._options.threads
+        if isinstance(model, Checkpoint):
+            if key not in self._kernels:
+                self._kernels[key] = NativeKernel(model, parts.head.activation, threads)
+            kernel = self._kernels[key]
+            assert isinstance(kernel, NativeKernel)
+            return Computing(kernel, NativeAttributor(kernel))
+        from lsr.encoders.heads import read_head
+
+        head = read_head(folder / parts.backbone.folder, model.device, model.dtype)
+        source = HeadSource(model, head, frame, vocabulary_size)
         if key not in self._kernels:
-            self._kernels[key] = kernel_for(head, source, self._options.kernel, self._options.threads)
-        return self._kernels[key]
+            self._kernels[key] = kernel_for(parts.head, source, self._options.kernel, threads)
+        return Computing(self._kernels[key], torch_kernel_for(parts.head, source, threads), head.files)
 
 
 def read_words(folder: Path, reading: Reading) -> tuple[str, ...]:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import importlib.util
 import logging
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lsr.encoders import native
-from lsr.encoders.backbones import LanguageModel
-from lsr.encoders.composition import Head, TokenHead, VocabularyHead
-from lsr.encoders.heads import HeadWeights
-from lsr.encoders.kernels import Kernel, Salience, TorchKernel
+from lsr.encoders.checkpoints import Checkpoint, read_checkpoint
+from lsr.encoders.composition import Head, KernelName, NeuralParts, Precision, TokenHead, VocabularyHead
+from lsr.encoders.files import BGE_M3_FILE, HEAD_FILE
 from lsr.encoders.native import NativeKernel
 from lsr.encoders.pooling import Positions
-from lsr.encoders.prosper import LiteralBonusKernel
-from lsr.encoders.token_kernel import TokenKernel
 from lsr.encoders.tokens import Frame
 from lsr.errors import ModelUnsupportedError
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from lsr.encoders.backbones import LanguageModel
+    from lsr.encoders.heads import HeadWeights
+    from lsr.encoders.kernels import Kernel, TorchKernel
+    from lsr.encoders.prosper import LiteralBonusKernel
+    from lsr.encoders.token_kernel import TokenKernel
 
-KernelName = Literal["auto", "torch", "native", "triton"]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +35,29 @@ class HeadSource:
     weights: HeadWeights
     frame: Frame
     vocabulary_size: int
+
+
+def checkpoint_for(
+    folder: Path, parts: NeuralParts, *, device: str, precision: Precision, wanted: KernelName
+) -> Checkpoint | None:
+    """The model as arrays, if the native code is going to compute it and it can be read without torch."""
+    backbone, head = parts.backbone, parts.head
+    if (
+        device != "cpu"
+        or precision != "float32"
+        or wanted in ("torch", "triton")
+        or backbone.kind != "masked-lm"
+    ):
+        return None
+    if _why_not_native_head(head) is not None or not isinstance(head, VocabularyHead):
+        return None
+    if any((folder / backbone.folder / name).is_file() for name in (HEAD_FILE, BGE_M3_FILE)):
+        return None
+    checkpoint = read_checkpoint(folder / backbone.folder)
+    if checkpoint is None:
+        return None
+    unable = native.why_not_native_config(checkpoint.config, head.activation, head.pooling)
+    return checkpoint if unable is None else None
 
 
 def kernel_for(head: Head, source: HeadSource, wanted: KernelName, threads: int | None) -> Kernel:
@@ -72,19 +98,30 @@ def why_not_triton(head: Head, model: LanguageModel) -> str | None:
 
 def why_not_native(head: Head, model: LanguageModel) -> str | None:
     """What of this composition the native code cannot compute; None if it can."""
+    reason = _why_not_native_head(head)
+    if reason is not None or not isinstance(head, VocabularyHead):
+        return reason
+    if model.weight_bits != 32:
+        return f"weights of {model.weight_bits} bits"
+    return native.why_not_native(model, head.activation, head.pooling)
+
+
+def _why_not_native_head(head: Head) -> str | None:
     if not isinstance(head, VocabularyHead):
         return f"the head {head.kind!r}"
     if head != VocabularyHead(activation=head.activation, pooling=head.pooling):
         return "special positions, biases or factors of a vocabulary head"
-    if model.weight_bits != 32:
-        return f"weights of {model.weight_bits} bits"
-    return native.why_not_native(model, head.activation, head.pooling)
+    return None
 
 
 def torch_kernel_for(
     head: Head, source: HeadSource, threads: int | None
 ) -> TorchKernel | TokenKernel | LiteralBonusKernel:
     """The code in torch, which computes every head and attributes its weights."""
+    from lsr.encoders.kernels import Salience, TorchKernel
+    from lsr.encoders.prosper import LiteralBonusKernel
+    from lsr.encoders.token_kernel import TokenKernel
+
     model, weights = source.model, source.weights
     positions = Positions(head.positions, source.frame)
     if isinstance(head, TokenHead):

@@ -17,6 +17,9 @@ PoolingName = Literal["max", "sum"]
 OccurrencesName = Literal["max", "sum", "first"]
 PositionsName = Literal["all", "inner", "first", "last", "second-copy"]
 ModelKind = Literal["masked-lm", "causal-lm", "encoder"]
+# How an encoder is run; not part of what it is made of, but for the precision.
+Precision = Literal["float32", "bfloat16", "float16", "int8"]
+KernelName = Literal["auto", "torch", "native", "triton"]
 FILE_NAME = "lsr.json"
 
 _STRICT = ConfigDict(extra="forbid", strict=True)

@@ -9,11 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lsr.encoders.files import BGE_M3_FILE, HEAD_FILE
 from lsr.errors import ModelUnsupportedError
 
-HEAD_FILE = "head.safetensors"
-# Other places of a per-token scalar head: BGE-M3's own file, and the layer of uniCOIL and TILDEv2 checkpoints.
-BGE_M3_FILE = "sparse_linear.pt"
+# Where uniCOIL and TILDEv2 checkpoints keep a per-token scalar head: a layer of the model's own file.
 TOKEN_PROJECTION = "tok_proj."  # noqa: S105 - a layer's name
 
 

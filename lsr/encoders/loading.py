@@ -6,13 +6,13 @@ import importlib.metadata
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lsr.encoders.backbones import Precision
 from lsr.encoders.building import Builder, Options
-from lsr.encoders.choosing import KernelName
 from lsr.encoders.composition import (
     FILE_NAME,
     Composition,
+    KernelName,
     NeuralParts,
+    Precision,
     SideParts,
     TableParts,
     read_composition,

@@ -1,24 +1,26 @@
 """The native encoder: BERT-like masked language models, max-pooled, computed by ``lsr._native`` on the CPU.
 
-``lsr/encoders/choosing.py`` takes it where it computes the same vectors, and torch's tiled float32 path
-elsewhere. Which one runs is what ``EncoderInfo.kernel`` says.
+It is taken wherever it computes the same vectors (``lsr.encoders.choosing``), and torch's tiled float32 path
+elsewhere. Which one runs is what ``EncoderInfo.kernel`` says. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from lsr import _native
 from lsr.encoders.batching import BatchCost
-from lsr.vectors import SparseVectors
+from lsr.vectors import SparseVectors, UInt32Array
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     from lsr.encoders.backbones import LanguageModel
     from lsr.encoders.composition import ActivationName, PoolingName
     from lsr.encoders.tokens import Tokens
@@ -107,16 +109,23 @@ FAMILIES = {"bert": BERT, "roberta": ROBERTA, "xlm-roberta": ROBERTA, "distilber
 
 def why_not_native(model: LanguageModel, activation: ActivationName, pooling: PoolingName) -> str | None:
     """What of this composition ``NativeKernel`` cannot compute; None if it can."""
-    config = model.config
+    unlike = {
+        f"the device {model.device}": model.device.type != "cpu",
+        f"the precision {model.dtype}": str(model.dtype) != "torch.float32",
+        "a soft cap on logits": model.projection.cap is not None,
+    }
+    found = next((what for what, is_so in unlike.items() if is_so), None)
+    return found or why_not_native_config(model.config, activation, pooling)
+
+
+def why_not_native_config(config: Any, activation: ActivationName, pooling: PoolingName) -> str | None:
+    """The same, by the model's configuration alone."""
     if config.model_type not in FAMILIES:
         return f"the architecture {config.model_type}"
     names = FAMILIES[config.model_type]
     unlike = {
-        f"the device {model.device}": model.device.type != "cpu",
-        f"the precision {model.projection.weight.dtype}": model.projection.weight.dtype != torch.float32,
         f"{pooling} pooling": pooling != "max",
         f"the activation {activation}": activation not in ("log1p-relu", "log1p-log1p-relu"),
-        "a soft cap on logits": model.projection.cap is not None,
         f"the inner activation {getattr(config, names.gelu_setting)}": getattr(config, names.gelu_setting)
         != "gelu",
         "relative positions": getattr(config, "position_embedding_type", "absolute") != "absolute",
@@ -129,13 +138,33 @@ def why_not_native(model: LanguageModel, activation: ActivationName, pooling: Po
     return next((what for what, found in unlike.items() if found), None)
 
 
+class NativeSource(Protocol):
+    """A model as arrays: a ``Checkpoint`` read from its file, or a ``LanguageModel`` that torch has loaded."""
+
+    @property
+    def config(self) -> Any: ...
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    @property
+    def terms(self) -> tuple[str, ...]: ...
+
+    @property
+    def longest(self) -> int: ...
+
+    def body_arrays(self) -> Mapping[str, npt.NDArray[np.float32]]: ...
+
+    def head_arrays(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]: ...
+
+
 class NativeKernel:
     """Body and head in native code, without padding. Safe to call from several threads."""
 
     def __init__(
-        self, model: LanguageModel, activation: ActivationName, threads: int | None, isa: str = ""
+        self, model: NativeSource, activation: ActivationName, threads: int | None, isa: str = ""
     ) -> None:
-        """threads: None takes torch's number; isa: "scalar", "avx2", "avx512" or "" for the active one."""
+        """threads: None takes the processors this process may use; isa: "" for the active one, or its name."""
         self._activation = activation
         self._threads = threads
         self._vocabulary_size = len(model.terms)
@@ -143,9 +172,8 @@ class NativeKernel:
         config = model.config
         epsilon = float(getattr(config, "layer_norm_eps", 1e-12))
         self._body = _native.Body(words, parameters, config.num_attention_heads, epsilon, isa)
-        embedding = array(model.projection.weight)
-        bias = model.projection.bias
-        head_bias = array(bias) if bias is not None else np.zeros(len(embedding), np.float32)
+        embedding, bias = model.head_arrays()
+        head_bias = bias if bias is not None else np.zeros(len(embedding), np.float32)
         self._head = _native.Head(embedding, head_bias, self._mean_hidden_state(model), isa)
         self._encoder = _native.Encoder(self._body, self._head)
 
@@ -158,7 +186,7 @@ class NativeKernel:
         return BatchCost(BYTES_PER_TOKEN, BYTES_PER_TEXT, best_tokens=CALL_TOKENS, fragments=True)
 
     def __call__(self, tokens: Tokens) -> SparseVectors:
-        threads = self._threads if self._threads is not None else torch.get_num_threads()
+        threads = self._threads if self._threads is not None else len(os.sched_getaffinity(0))
         indptr, terms, weights = self._encoder.encode(tokens.ids, tokens.offsets, threads)
         return SparseVectors(indptr, terms, self._activated(weights), self._vocabulary_size)
 
@@ -171,7 +199,7 @@ class NativeKernel:
     def _activated(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.log1p(weights) if self._activation == "log1p-log1p-relu" else weights
 
-    def _mean_hidden_state(self, model: LanguageModel) -> npt.NDArray[np.float32]:
+    def _mean_hidden_state(self, model: NativeSource) -> npt.NDArray[np.float32]:
         rows = [each.ids[: model.longest] for each in model.tokenizer.encode_batch(list(CALIBRATION))]
         offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
         ids = np.array([token for row in rows for token in row], np.int32)
@@ -180,10 +208,25 @@ class NativeKernel:
         )
 
 
-def read_parameters(model: LanguageModel) -> tuple[npt.NDArray[np.float32], Parameters]:
+class NativeAttributor:
+    """Which token gave a term its weight, asked of the code that computed it."""
+
+    def __init__(self, kernel: NativeKernel) -> None:
+        self._kernel = kernel
+
+    def attribute(self, tokens: Tokens, terms: UInt32Array) -> npt.NDArray[np.int64]:
+        """For each term the position of its largest logit in one text, int64; −1 for a term without a weight."""
+        vectors, positions = self._kernel.attribute(tokens)
+        places = np.full(len(terms), -1, np.int64)
+        present = np.isin(terms, vectors.terms)
+        places[present] = positions[np.searchsorted(vectors.terms, terms[present])]
+        return places
+
+
+def read_parameters(model: NativeSource) -> tuple[npt.NDArray[np.float32], Parameters]:
     """The word table, as the model holds it, and everything else by the names ``lsr._native.Body`` knows."""
     names = FAMILIES[model.config.model_type]
-    state = {name: array(tensor) for name, tensor in model.body.state_dict().items()}
+    state = model.body_arrays()
     positions = state[names.embeddings + "position_embeddings.weight"]
     if names is ROBERTA:  # numbers start behind the padding id
         positions = positions[model.config.pad_token_id + 1 :]
@@ -206,8 +249,3 @@ def read_parameters(model: LanguageModel) -> tuple[npt.NDArray[np.float32], Para
 
 def inner_width(config: Any) -> int:
     return int(getattr(config, "intermediate_size", None) or config.hidden_dim)
-
-
-def array(tensor: torch.Tensor) -> npt.NDArray[np.float32]:
-    """The tensor's own memory, or a C-ordered copy where it is laid out otherwise."""
-    return np.ascontiguousarray(tensor.detach().numpy())

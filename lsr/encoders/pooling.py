@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from lsr.encoders.composition import PositionsName
 from lsr.encoders.tokens import Frame, IntArray
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Positions:
         return (place >= np.repeat(starts, lengths)) & (place < np.repeat(stops, lengths))
 
     def pooled(self, lengths: IntArray, device: torch.device) -> Pooled:
+        import torch
+
         starts, stops = self.ranges(lengths)
         widest = max(1, int((stops - starts).max()))
         counted = np.arange(widest) < (stops - starts)[:, None]

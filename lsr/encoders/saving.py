@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lsr.encoders.backbones import model_files, tokenizer_files
 from lsr.encoders.composition import (
     Backbone,
     Composition,
@@ -23,7 +22,7 @@ from lsr.encoders.composition import (
     write_composition,
 )
 from lsr.encoders.encoder import ComposedEncoder, Origin
-from lsr.encoders.heads import BGE_M3_FILE, HEAD_FILE
+from lsr.encoders.files import BGE_M3_FILE, HEAD_FILE, model_files, tokenizer_files
 from lsr.encoders.layouts import ACTIVATION_OF, MODULES, SETTINGS, read_json
 from lsr.encoders.shaping import Shaping
 from lsr.encoders.tables import read_table

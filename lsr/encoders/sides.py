@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from lsr.encoders.base import EncodeStatistics
 from lsr.encoders.batching import Batcher, windows
 from lsr.encoders.checks import check_texts
-from lsr.encoders.kernels import Attributor, Kernel
 from lsr.encoders.pooling import Positions
 from lsr.encoders.shaping import Shaping, keep, row_numbers
 from lsr.encoders.tokens import Frame, TextTokenizer, Tokens
 from lsr.vectors import SparseVectors, UInt32Array
+
+if TYPE_CHECKING:
+    from lsr.encoders.kernels import Attributor, Kernel
 
 # Texts tokenized and sorted together. Bounds what is held besides a batch (16,384 passages: some 10 MB) and is
 # long enough that sorting leaves under 2 % padding.
