@@ -215,7 +215,7 @@ class NativeAttributor:
         self._kernel = kernel
 
     def attribute(self, tokens: Tokens, terms: UInt32Array) -> npt.NDArray[np.int64]:
-        """For each term the position of its largest logit in one text, int64; −1 for a term without a weight."""
+        """The position of each term's largest logit in one text, int64; −1 where there is no weight."""
         vectors, positions = self._kernel.attribute(tokens)
         places = np.full(len(terms), -1, np.int64)
         present = np.isin(terms, vectors.terms)

@@ -87,3 +87,9 @@ def test_a_query_of_the_built_in_model_loads_neither_torch_nor_transformers():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_weights_are_attributed_alike_either_way(through_transformers):
+    ours, theirs = load_encoder("splade-tiny"), through_transformers("splade-tiny")
+    terms = ours.encode_documents([TEXTS[0]]).terms
+    assert ours.sources(TEXTS[0], terms) == theirs.sources(TEXTS[0], terms)
