@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from lsr.indexer.approximation import Approximation
 
 _Bitmaps = Sequence[npt.NDArray[np.uint64] | None]
 _UInt32 = npt.NDArray[np.uint32]
@@ -46,6 +47,7 @@ class Searcher:
         *,
         filter: _Bitmaps | None = None,
         threads: int = 1,
+        approximation: Approximation | None = None,
     ) -> tuple[_Int64, _Float64]: ...
     def search_batch(
         self,
@@ -57,6 +59,7 @@ class Searcher:
         *,
         filter: _Bitmaps | None = None,
         threads: int = 1,
+        approximation: Approximation | None = None,
     ) -> tuple[_Int64, _Int64, _Float64]: ...
     def reference(
         self, fields: _UInt32, terms: _UInt32, weights: _Float32, k: int, *, filter: _Bitmaps | None = None

@@ -17,8 +17,17 @@ import numpy as np
 import numpy.typing as npt
 from lsr.indexer._native import Searcher, SegmentView, active_isa, supported_isa
 from lsr.indexer._native import build_lists as _build_lists
+from lsr.indexer.approximation import Approximation
 
-__all__ = ["FieldView", "Searcher", "SegmentView", "active_isa", "build_lists", "supported_isa"]
+__all__ = [
+    "Approximation",
+    "FieldView",
+    "Searcher",
+    "SegmentView",
+    "active_isa",
+    "build_lists",
+    "supported_isa",
+]
 
 Array = npt.NDArray[Any]
 

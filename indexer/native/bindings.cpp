@@ -210,8 +210,12 @@ nb::tuple to_tuple(const std::vector<lsr::Hit>& hits) {
 }
 
 lsr::SearchOptions options_from(const SearcherView& view, int64_t k, int threads, nb::handle filter,
-                                Owners& owners) {
+                                nb::handle approximation, Owners& owners) {
     lsr::SearchOptions options;
+    if (!approximation.is_none()) {
+        options.approximation = {nb::cast<double>(approximation.attr("keep")),
+                                 nb::cast<double>(approximation.attr("gamma"))};
+    }
     options.k = checked_k(k);
     options.threads = std::max(threads, 1);
     if (!filter.is_none()) options.filters = borrow_bitmaps(filter, "filter", view.views, owners);
@@ -219,10 +223,11 @@ lsr::SearchOptions options_from(const SearcherView& view, int64_t k, int threads
 }
 
 nb::tuple search(const SearcherView& view, const Array<uint32_t>& fields, const Array<uint32_t>& terms,
-                 const Array<float>& weights, int64_t k, nb::object filter, int threads) {
+                 const Array<float>& weights, int64_t k, nb::object filter, int threads,
+                 nb::object approximation) {
     Owners owners;
     const lsr::Query query = query_from(fields, terms, weights);
-    const lsr::SearchOptions options = options_from(view, k, threads, filter, owners);
+    const lsr::SearchOptions options = options_from(view, k, threads, filter, approximation, owners);
     std::vector<lsr::Hit> hits;
     {
         nb::gil_scoped_release unlocked;
@@ -235,7 +240,7 @@ nb::tuple reference(const SearcherView& view, const Array<uint32_t>& fields, con
                     const Array<float>& weights, int64_t k, nb::object filter) {
     Owners owners;
     const lsr::Query query = query_from(fields, terms, weights);
-    const lsr::SearchOptions options = options_from(view, k, 1, filter, owners);
+    const lsr::SearchOptions options = options_from(view, k, 1, filter, nb::none(), owners);
     std::vector<lsr::Hit> hits;
     {
         nb::gil_scoped_release unlocked;
@@ -265,10 +270,10 @@ lsr::Query row_of(const Array<int64_t>& indptr, const lsr::Query& all, size_t at
 
 nb::tuple search_batch(const SearcherView& view, const Array<int64_t>& query_indptr,
                        const Array<uint32_t>& fields, const Array<uint32_t>& terms, const Array<float>& weights,
-                       int64_t k, nb::object filter, int threads) {
+                       int64_t k, nb::object filter, int threads, nb::object approximation) {
     Owners owners;
     const lsr::Query all = query_from(fields, terms, weights);
-    const lsr::SearchOptions options = options_from(view, k, 1, filter, owners);
+    const lsr::SearchOptions options = options_from(view, k, 1, filter, approximation, owners);
     if (query_indptr.size() == 0) throw lsr::InvalidArgument("query_indptr is empty");
     const size_t n_queries = query_indptr.size() - 1;
     std::vector<std::vector<lsr::Hit>> results(n_queries);
@@ -361,10 +366,10 @@ NB_MODULE(_native, m) {
         .def_prop_ro("isa",
                      [](const SearcherView& view) { return std::string(lsr::isa_name(view.searcher->isa())); })
         .def("search", &search, "fields"_a.noconvert(), "terms"_a.noconvert(), "weights"_a.noconvert(), "k"_a,
-             nb::kw_only(), "filter"_a = nb::none(), "threads"_a = 1)
+             nb::kw_only(), "filter"_a = nb::none(), "threads"_a = 1, "approximation"_a = nb::none())
         .def("search_batch", &search_batch, "query_indptr"_a.noconvert(), "fields"_a.noconvert(),
              "terms"_a.noconvert(), "weights"_a.noconvert(), "k"_a, nb::kw_only(), "filter"_a = nb::none(),
-             "threads"_a = 1)
+             "threads"_a = 1, "approximation"_a = nb::none())
         .def("reference", &reference, "fields"_a.noconvert(), "terms"_a.noconvert(), "weights"_a.noconvert(),
              "k"_a, nb::kw_only(), "filter"_a = nb::none())
         .def("scores", &scores, "rows"_a.noconvert(), "fields"_a.noconvert(), "terms"_a.noconvert(),

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <functional>
+#include <numeric>
 #include <string>
 
 #include "errors.h"
@@ -72,12 +73,14 @@ TileScanner::TileScanner()
       block_acc_(make_buffer<uint16_t>(kTile / kBlock)) {}
 
 void TileScanner::start(const std::vector<Part>& parts, const Bounds& bounds, size_t k,
-                        const KernelSet& kernels, Rescorer& rescorer, std::atomic<uint32_t>* threshold) {
+                        const KernelSet& kernels, Rescorer& rescorer, std::atomic<uint32_t>* threshold,
+                        const Approximation& approximation) {
     parts_ = &parts;
     bounds_ = &bounds;
     kernels_ = &kernels;
     rescorer_ = &rescorer;
     k_ = k;
+    approximation_ = approximation;
     part_ = kNoPart;
     completed_in_a_row_ = full_tiles_left_ = 0;
     full_tiles_next_ = kFullTilesFirst;
@@ -89,9 +92,33 @@ void TileScanner::enter_part(size_t part) {
     cursors_.clear();
     has_blocks_ = false;
     for (const PartTerm& term : bounds_->parts[part]) {
-        cursors_.push_back({term, term.lists->run_starts[term.index], term.lists->run_starts[term.index + 1]});
+        const Filtering filtering = term.blocks != nullptr ? Filtering::block_row : Filtering::list;
+        const uint32_t* starts = term.lists->run_starts + term.index;
+        cursors_.push_back({term, starts[0], starts[1], filtering});
         has_blocks_ |= term.blocks != nullptr;
     }
+    if (has_blocks_ && approximation_.keep < 1.0) leave_out_least();
+}
+
+// Takes from the filter the terms of least possible contribution, down to the share that is to be kept.
+void TileScanner::leave_out_least() {
+    double left = 0.0;
+    for (const TermCursor& cursor : cursors_) left += cursor.term.largest;
+    left *= approximation_.keep;
+    order_.resize(cursors_.size());
+    std::iota(order_.begin(), order_.end(), 0u);
+    std::sort(order_.begin(), order_.end(), [this](uint32_t one, uint32_t other) {
+        return cursors_[one].term.largest > cursors_[other].term.largest;
+    });
+    for (const uint32_t at : order_) {
+        if (left <= 0.0) cursors_[at].filtering = Filtering::nothing;
+        left -= cursors_[at].term.largest;
+    }
+}
+
+uint16_t TileScanner::filter_threshold() {
+    const double least = approximation_.gamma * candidates.threshold();
+    return uint16_t(std::clamp(least, 1.0, 65535.0));
 }
 
 void TileScanner::scan(size_t part, size_t tile) {
@@ -116,17 +143,16 @@ void TileScanner::scan_fully(size_t tile) {
 void TileScanner::scan_blocks(size_t tile) {
     block_rows_.clear();
     for (const TermCursor& cursor : cursors_) {
-        const uint8_t* row = cursor.term.blocks;
-        if (row != nullptr) block_rows_.push_back({row + tile * (kTile / kBlock), cursor.term.weight});
+        if (cursor.filtering != Filtering::block_row) continue;
+        block_rows_.push_back({cursor.term.blocks + tile * (kTile / kBlock), cursor.term.weight});
     }
-    gather(tile, Terms::rare);
+    gather(tile, Terms::filtered);
     accumulate(false);
     kernels_->add_rows(block_rows_.data(), block_rows_.size(), (n_groups_ + kBlock - 1) / kBlock, false,
                        block_acc_.get());
     const uint64_t* allowed = allowed_words(tile);
-    const size_t n =
-        kernels_->find_blocks(acc_.get(), block_acc_.get(), n_groups_, allowed, candidates.threshold(),
-                              kFoundByBlocks, found_bounds_.data(), found_.data());
+    const size_t n = kernels_->find_blocks(acc_.get(), block_acc_.get(), n_groups_, allowed, filter_threshold(),
+                                           kFoundByBlocks, found_bounds_.data(), found_.data());
     if (n > kFoundByBlocks) {
         complete(tile, allowed);
     } else {
@@ -135,9 +161,9 @@ void TileScanner::scan_blocks(size_t tile) {
     }
 }
 
-// Adds what the blocks stood for, as if the tile had been scanned fully from the start.
+// Adds what the filter did not read, as if the tile had been scanned fully from the start.
 void TileScanner::complete(size_t tile, const uint64_t* allowed) {
-    gather(tile, Terms::frequent);
+    gather(tile, Terms::others);
     accumulate(true);
     collect(tile, allowed);
     if (++completed_in_a_row_ < kCompletedInARow) return;
@@ -155,7 +181,7 @@ void TileScanner::score_found(size_t tile, size_t n) {
     std::array<uint32_t, kScoredTogether> documents;
     for (size_t begin = 0; begin < n; begin += kScoredTogether) {
         const size_t size = std::min(kScoredTogether, n - begin);
-        if (n > kScoredTogether && order_[begin] >> 16 < candidates.threshold()) return;
+        if (n > kScoredTogether && order_[begin] >> 16 < filter_threshold()) return;
         for (size_t i = 0; i < size; ++i)
             documents[i] = uint32_t(tile * kTile) + found_[order_[begin + i] & 0xffff];
         hits_.clear();
@@ -171,7 +197,7 @@ void TileScanner::score_found(size_t tile, size_t n) {
 void TileScanner::gather(size_t tile, Terms terms) {
     lists_.clear();
     for (TermCursor& cursor : cursors_) {
-        const Terms kind = cursor.term.blocks == nullptr ? Terms::rare : Terms::frequent;
+        const Terms kind = cursor.filtering == Filtering::list ? Terms::filtered : Terms::others;
         if (terms == Terms::all || terms == kind) take_list(cursor, tile, n_groups_, lists_);
     }
 }

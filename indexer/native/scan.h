@@ -15,11 +15,15 @@
 
 namespace lsr {
 
+// What the block filter reads of a term.
+enum class Filtering : uint8_t { list, block_row, nothing };
+
 // A term's remaining lists in the segment being read: tiles only ever ascend.
 struct TermCursor {
     PartTerm term;
     uint32_t next;
     uint32_t end;
+    Filtering filtering;
 };
 
 struct WeightedList {
@@ -27,6 +31,12 @@ struct WeightedList {
     const uint8_t* codes;
     uint32_t count;
     uint32_t weight;
+};
+
+// What the block filter may leave out (indexer/approximation.py); as it stands here: nothing.
+struct Approximation {
+    double keep = 1.0;
+    double gamma = 1.0;
 };
 
 // The lists of some terms in one tile, by form.
@@ -53,7 +63,7 @@ class TileScanner {
 
     // rescorer: assigned to the same query. Everything given must outlive the scan.
     void start(const std::vector<Part>& parts, const Bounds& bounds, size_t k, const KernelSet& kernels,
-               Rescorer& rescorer, std::atomic<uint32_t>* threshold);
+               Rescorer& rescorer, std::atomic<uint32_t>* threshold, const Approximation& approximation = {});
 
     // Adds the tile's documents that reach the threshold to the candidates. Tiles must come in ascending order.
     void scan(size_t part, size_t tile);
@@ -66,8 +76,10 @@ class TileScanner {
     void scan_blocks(size_t tile);
     void complete(size_t tile, const uint64_t* allowed);
     void score_found(size_t tile, size_t n);
-    // Frequent terms are those with a block row.
-    enum class Terms { rare, frequent, all };
+    uint16_t filter_threshold();
+    void leave_out_least();
+    // The lists that the filter reads, those it does not, or both.
+    enum class Terms { filtered, others, all };
     void gather(size_t tile, Terms terms);
     void accumulate(bool onto);
     const uint64_t* allowed_words(size_t tile);
@@ -78,6 +90,7 @@ class TileScanner {
     const Bounds* bounds_ = nullptr;
     const KernelSet* kernels_ = nullptr;
     size_t k_ = 0;
+    Approximation approximation_;
     size_t part_ = 0;
     Rescorer* rescorer_ = nullptr;
     bool has_blocks_ = false;  // some term of the query has a block row in this segment

@@ -168,7 +168,7 @@ std::vector<Hit> Searcher::scan(const Query& query, const std::vector<Part>& par
         if (thread > 0) others.push_back(std::make_unique<Lease>(*this));
         Workspace& own = thread > 0 ? **others.back() : workspace;
         if (thread > 0) own.rescorer.assign(query, workspace.weights, *kernels_);
-        own.scanner.start(parts, bounds, options.k, *kernels_, own.rescorer, &threshold);
+        own.scanner.start(parts, bounds, options.k, *kernels_, own.rescorer, &threshold, options.approximation);
         scanners.push_back(&own.scanner);
     }
     parallel_for(tiles.size(), int(n_threads),

@@ -12,6 +12,7 @@
 #include "kernel_set.h"
 #include "query.h"
 #include "reference.h"
+#include "scan.h"
 #include "segment.h"
 
 namespace lsr {
@@ -21,6 +22,7 @@ struct SearchOptions {
     int threads = 1;
     // One bitmap a segment, or null where all its documents may be returned; empty: no filter.
     std::vector<const uint64_t*> filters;
+    Approximation approximation;
 };
 
 struct Workspace;

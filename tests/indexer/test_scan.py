@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from lsr.indexer.kernels import FieldView, Searcher, SegmentView, build_lists
+from lsr.indexer.kernels import Approximation, FieldView, Searcher, SegmentView, build_lists
+
+from lsr.errors import InvalidArgumentError
 
 N_TERMS = 3000
 
@@ -139,3 +141,69 @@ def test_every_weight_at_its_largest(isa: str) -> None:
     searcher = Searcher([segment_of([vectors])], isa=isa)
     query = Query(np.zeros(500, np.uint32), np.arange(500, dtype=np.uint32), np.ones(500, np.float32))
     check(searcher, query, 10)
+
+
+@pytest.mark.parametrize("k", [10, 1000])
+def test_an_approximation_that_leaves_nothing_out_is_exact(large: list[SegmentView], isa: str, k: int) -> None:
+    searcher = Searcher(large, isa=isa)
+    for query in queries(np.random.default_rng(k + 1), 8):
+        rows, scores = searcher.search(*query, k, approximation=Approximation(keep=1.0, gamma=1.0))
+        expected_rows, expected_scores = searcher.reference(*query, k)
+        assert rows.tolist() == expected_rows.tolist()
+        assert scores.tobytes() == expected_scores.tobytes()
+
+
+@pytest.mark.parametrize(("keep", "gamma"), [(0.8, 0.9), (0.5, 1.0), (1e-9, 1.0), (1.0, 0.5)])
+@pytest.mark.parametrize("share", [1.0, 0.01])
+def test_approximate_hits_are_as_many_and_have_exact_scores(
+    large: list[SegmentView], isa: str, keep: float, gamma: float, share: float
+) -> None:
+    rng = np.random.default_rng(17)
+    searcher = Searcher(large, isa=isa)
+    filters = bitmaps(rng, large, share)
+    for query, k in zip(queries(rng, 6), [1, 10, 10, 300, 1000, 200_000], strict=True):
+        rows, scores = searcher.search(*query, k, filter=filters, approximation=Approximation(keep, gamma))
+        best, _ = searcher.reference(*query, k, filter=filters)
+        assert len(set(rows.tolist())) == len(best)
+        assert scores.tobytes() == searcher.scores(rows, *query).tobytes()
+        assert rows.tolist() == sorted(rows.tolist(), key=dict(zip(rows, -scores, strict=True)).__getitem__)
+        allowed = np.concatenate(
+            [np.unpackbits(words.view(np.uint8), bitorder="little") for words in filters[:1]]
+        )
+        assert all(allowed[row] for row in rows if row < large[0].n_documents)
+
+
+def test_an_approximation_may_miss_documents(large: list[SegmentView]) -> None:
+    """The knobs do something: with next to nothing read, some of the best are not found."""
+    searcher = Searcher(large)
+    missed = 0
+    for query in queries(np.random.default_rng(19), 20):
+        rows, _ = searcher.search(*query, 10, approximation=Approximation(keep=0.1))
+        missed += len(set(searcher.reference(*query, 10)[0].tolist()) - set(rows.tolist()))
+    assert missed > 0
+
+
+def test_a_batch_is_approximated_like_its_queries(large: list[SegmentView]) -> None:
+    searcher = Searcher(large)
+    made = queries(np.random.default_rng(23), 10)
+    indptr = np.cumsum([0] + [len(query.terms) for query in made]).astype(np.int64)
+    batch = [np.concatenate(arrays) for arrays in zip(*made, strict=True)]
+    approximation = Approximation(0.6, 0.9)
+    starts, rows, _ = searcher.search_batch(indptr, *batch, 10, approximation=approximation, threads=2)
+    for at, query in enumerate(made):
+        alone, _ = searcher.search(*query, 10, approximation=approximation)
+        assert rows[starts[at] : starts[at + 1]].tolist() == alone.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"keep": 0.0}, "keep"),
+        ({"keep": 1.1}, "keep"),
+        ({"gamma": -1.0}, "gamma"),
+        ({"gamma": np.nan}, "gamma"),
+    ],
+)
+def test_shares_outside_their_range_are_refused(arguments: dict[str, float], named: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"{named} must be above 0 and at most 1, not"):
+        Approximation(**arguments)
