@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,3 +114,12 @@ def test_the_public_names_are_there_and_load_when_used(tmp_path: Path) -> None:
         assert getattr(lsr, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lsr.nothing
+
+
+def test_every_path_on_the_map_exists() -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    named = set(re.findall(r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|cpp|h|md|toml|txt)|(?:[\w.-]+/)+)`", text))
+    files = {path.name for path in ROOT.glob("[!.]*/**/*.*")}
+
+    assert len(named) > 40
+    assert {name for name in named if not (ROOT / name).exists() and name not in files} == set()
