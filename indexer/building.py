@@ -105,6 +105,10 @@ class Shard:
         names = self._documents.ids([position for _, position in pairs])
         return [pair for pair, name in zip(pairs, names, strict=True) if ids[pair[0]] == name]
 
+    def keep(self, live: BoolArray) -> None:
+        """Mark all documents dead where ``live``, shape (n_documents,), is false."""
+        self._live = live.copy()
+
     def kill(self, position: int) -> bool:
         """Mark a document dead; returns whether it was alive."""
         if self._live is None:
@@ -220,7 +224,7 @@ def read_ledger(folder: Path) -> Ledger | None:
         body = json.loads(path.read_bytes())
         if body["format"] != _LEDGER_FORMAT:
             raise ValueError(f"its format is {body['format']}, not {_LEDGER_FORMAT}")
-        shards = tuple(_shard_entry(item) for item in body["shards"])
+        shards = tuple(shard_entry(item) for item in body["shards"])
         return Ledger(int(body["generation"]), dict(body["source"]), list(body["fields"]), shards)
     except FileNotFoundError:
         return None
@@ -231,7 +235,8 @@ def read_ledger(folder: Path) -> Ledger | None:
         ) from error
 
 
-def _shard_entry(item: Mapping[str, Any]) -> ShardEntry:
+def shard_entry(item: Mapping[str, Any]) -> ShardEntry:
+    """From JSON. Raises KeyError, ValueError or TypeError for what is not one."""
     files = tuple(
         FileEntry(str(file["path"]), int(file["bytes"]), int(file["checksum"])) for file in item["files"]
     )

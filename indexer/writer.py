@@ -19,7 +19,7 @@ Changing an index:
     with CollectionWriter.open(path) as writer:
         writer.add(documents, vectors)       # a document whose id is there already replaces it
         writer.delete(ids)
-        generation = writer.commit()
+        generation = writer.commit()         # or writer.stage(): kept for a later writer (staging.py)
 
 ``memory`` bounds what the writer holds: documents go to disk as shards meanwhile, and a segment is never larger
 than its lists can be built within it.
@@ -53,6 +53,7 @@ from lsr.indexer.manifest import (
 from lsr.indexer.merging import Merge, MergeCommit, chosen, source_of
 from lsr.indexer.rows import FieldRows, PendingRows, RowSource, n_live
 from lsr.indexer.segments import Segment
+from lsr.indexer.staging import StagedChanges, open_shards, read_staged, require_no_build, write_staged
 from lsr.indexer.storage import FileStorage, Storage
 from lsr.indexer.sweeping import OWN_NAMES, highest_number, sweep
 from lsr.indexer.terms import read_terms
@@ -120,6 +121,7 @@ class CollectionWriter:
         self._next_segment = max(base.next_segment - 1, highest_number(path / "segments"))
         self._merged_ids: set[str] = set()
         self._merge: Merge | None = None
+        self._staged_changes: StagedChanges | None = None
 
     @classmethod
     def create(
@@ -171,7 +173,10 @@ class CollectionWriter:
         threads: int = 1,
         storage: Storage | None = None,
     ) -> CollectionWriter:
-        """Change an existing index. Raises IndexNotFoundError, IndexFormatError, IndexLockedError."""
+        """Change an existing index, from its staged changes on if there are any.
+
+        Raises IndexNotFoundError, IndexFormatError, IndexLockedError.
+        """
         folder = Path(path)
         read_manifest(folder)
         files = storage or FileStorage()
@@ -179,12 +184,14 @@ class CollectionWriter:
         try:
             base = read_manifest(folder)  # again: another writer may have committed before we had the lock
             sweep(files, folder, base)
-            return cls(
+            writer = cls(
                 folder, lock, files, base, encoded_terms={}, replacing=False, memory=memory, threads=threads
             )
+            writer._take_up_staged()
         except BaseException:
             lock.release()
             raise
+        return writer
 
     # Facts
 
@@ -192,6 +199,11 @@ class CollectionWriter:
     def generation(self) -> int:
         """The generation that ``commit`` will change; 0 before the first."""
         return self._base.generation
+
+    @property
+    def staged(self) -> StagedChanges | None:
+        """What is kept on disk and waits for ``commit``."""
+        return self._staged_changes
 
     @property
     def fields(self) -> tuple[FieldEntry, ...]:
@@ -296,6 +308,28 @@ class CollectionWriter:
         self._start_from(manifest)
         return manifest.generation
 
+    def stage(self) -> StagedChanges:
+        """Keep the changes so far on disk, for this writer or a later one to commit; no reader sees them.
+
+        Raises UnfinishedBuildError if a build that was interrupted lies in the way.
+        """
+        self._require_open()
+        if self._replacing:
+            raise InvalidArgumentError(
+                f"{self.path}: a build keeps its work by itself; commit it when it is done"
+            )
+        require_no_build(self.path)
+        self.checkpoint()
+        self._staged_changes = write_staged(
+            self._storage,
+            self.path,
+            self._staged_changes,
+            generation=self._base.generation,
+            shards=self._staged,
+            kept=self._kept,
+        )
+        return self._staged_changes
+
     def merge(self, *, full: bool = False) -> int:
         """Join small neighbouring segments and give back the space of dead documents; returns the generation.
 
@@ -316,6 +350,10 @@ class CollectionWriter:
         self._require_open()
         if self._merge is not None:
             raise InvalidArgumentError(f"{self.path}: a merge is running already; finish or abandon it first")
+        if self._staged_changes is not None:
+            raise InvalidArgumentError(
+                f"{self.path}: changes are staged; run `lsr commit` before a merge, or discard them"
+            )
         if self._replacing:
             return None
         ids = {entry.id for entry in chosen(self._base, full=full)}
@@ -367,10 +405,10 @@ class CollectionWriter:
             self._storage.remove(self.path)
 
     def close(self) -> None:
-        """Let go of the lock. Uncommitted changes are kept only if the build can be resumed."""
+        """Let go of the lock. Uncommitted changes are kept if they are staged, or the build can be resumed."""
         if self._closed:
             return
-        if self._ledger is None and (self._replacing or self._changed()):
+        if self._ledger is None and self._staged_changes is None and (self._replacing or self._changed()):
             self.discard()
             return
         self._closed = True
@@ -383,7 +421,7 @@ class CollectionWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if isinstance(error, InputError):
+            if isinstance(error, InputError) and self._staged_changes is None:
                 self.discard()
             elif isinstance(error, KeyboardInterrupt) and self._ledger is not None:
                 self.checkpoint()
@@ -423,12 +461,29 @@ class CollectionWriter:
         done = sum(entry.n_documents for entry in ledger.shards)
         self._pending = PendingRows(self._base.next_number + done, ledger.records_done)
 
+    def _take_up_staged(self) -> None:
+        staged = read_staged(self.path, self._base.generation)
+        if staged is None:
+            return
+        self._staged_changes = staged
+        self._staged = open_shards(self.path, staged)
+        for shard in self._staged:
+            for name, vocabulary in self._vocabularies.items():
+                vocabulary.ids_adding(shard.terms(name))
+        for item in self._kept:
+            live = staged.live(building_folder(self.path), f"segment-{item.entry.id}", item.entry.n_documents)
+            if live is not None:
+                item.live, item.changed = live, True
+        done = sum(entry.n_documents for entry in staged.shards)
+        self._pending = PendingRows(self._base.next_number + done)
+
     def _start_from(self, manifest: Manifest) -> None:
         """Forget what has been committed, and go on from there."""
         self._base = manifest
         self._replacing = False
         self._ledger = None
         self._staged = []
+        self._staged_changes = None
         self._pending = PendingRows(manifest.next_number)
         self._pending_ids = {}
         self._storage.remove(building_folder(self.path))

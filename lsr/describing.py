@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FieldDescription:
-    """A field: what made its vectors, and what they are like."""
+    """A field: what made its vectors, and what they are like.
+
+    average_length: of a counted field: the length that the stored weights were computed with
+    live_length:    the average length of its documents now; a full merge takes it as the new average_length
+    """
 
     name: str
     kind: str
@@ -27,11 +31,24 @@ class FieldDescription:
     k1: float | None
     b: float | None
     average_length: float | None
+    live_length: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StagedDescription:
+    """Changes that wait for a commit: documents they bring, documents they delete or replace."""
+
+    added: int
+    removed: int
 
 
 @dataclass(frozen=True, slots=True)
 class IndexDescription:
-    """One committed state of an index. deleted: documents whose space a merge would give back."""
+    """One committed state of an index.
+
+    deleted: documents whose space a merge would give back
+    staged:  what waits for a commit; None if nothing does
+    """
 
     generation: int
     format: int
@@ -42,9 +59,13 @@ class IndexDescription:
     segments: int
     size_bytes: int
     fields: Sequence[FieldDescription]
+    staged: StagedDescription | None = None
 
 
 def describe(collection: Collection) -> IndexDescription:
+    from lsr.indexer.staging import read_staged
+
+    staged = read_staged(collection.path, collection.generation)
     manifest = collection.manifest
     return IndexDescription(
         generation=collection.generation,
@@ -56,6 +77,7 @@ def describe(collection: Collection) -> IndexDescription:
         segments=collection.n_segments,
         size_bytes=collection.size_bytes,
         fields=[_described(info) for info in collection.fields],
+        staged=None if staged is None else StagedDescription(staged.added, staged.removed),
     )
 
 
@@ -73,4 +95,5 @@ def _described(info: FieldInfo) -> FieldDescription:
         k1=info.k1,
         b=info.b,
         average_length=info.average_length,
+        live_length=info.live_length,
     )

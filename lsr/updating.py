@@ -1,4 +1,4 @@
-"""Changing an index that exists: documents in, documents out, one commit.
+"""Changing an index that exists: documents in, documents out, one commit (or staged, and one commit later).
 
 Documents are encoded with the index's own models; one whose id is there already replaces it.
 """
@@ -23,24 +23,33 @@ BATCH = 256  # documents encoded and added together
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a change left behind. changed: documents added or replaced, deleted, or freed by a merge."""
+    """What a change left behind.
+
+    generation: the newest committed one
+    documents:  in it, or with ``staged`` those that a commit would leave
+    changed:    documents added or replaced, deleted, or freed by a merge; of a commit all of these
+    staged:     whether the change waits for a commit
+    """
 
     path: str
     generation: int
     documents: int
     changed: int
+    staged: bool = False
 
 
 def add_documents(
     index: Path,
     documents: Iterable[Document],
     *,
+    stage: bool = False,
     memory: int | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Update:
     """Add documents, or replace those whose ids are there, and commit.
 
+    stage:  keep them for ``commit_staged`` instead of committing
     memory: of the models, in bytes
     Nothing changes unless all could be read and encoded. Raises ModelMismatchError if the index's models are
     not to be had as they were, IndexLockedError if somebody else is writing.
@@ -58,16 +67,36 @@ def add_documents(
             writer.add(batch, document_rows(encoders, batch, writer))
             added += len(batch)
             progress(len(batch))
-        return _update(writer, index, writer.commit(), added)
+        return _finished(writer, index, added, stage=stage)
 
 
-def delete_documents(index: Path, ids: Sequence[str]) -> Update:
-    """Delete documents and commit; ids that are not there are passed over and not counted."""
+def delete_documents(index: Path, ids: Sequence[str], *, stage: bool = False) -> Update:
+    """Delete documents and commit, or stage; ids that are not there are passed over and not counted."""
     from lsr.indexer.writer import CollectionWriter
 
     with CollectionWriter.open(index) as writer:
-        deleted = writer.delete(ids)
-        return _update(writer, index, writer.commit(), deleted)
+        return _finished(writer, index, writer.delete(ids), stage=stage)
+
+
+def commit_staged(index: Path) -> Update:
+    """Make everything that was staged visible at once; nothing staged, nothing happens."""
+    from lsr.indexer.writer import CollectionWriter
+
+    with CollectionWriter.open(index) as writer:
+        staged = writer.staged
+        changed = 0 if staged is None else staged.added + staged.removed
+        return _finished(writer, index, changed, stage=False)
+
+
+def discard_staged(index: Path) -> Update:
+    """Forget what was staged."""
+    from lsr.indexer.collection import Collection
+    from lsr.indexer.staging import discard_staged as forget
+
+    staged = forget(index)
+    changed = 0 if staged is None else staged.added + staged.removed
+    collection = Collection.open(index)
+    return Update(str(index), collection.generation, collection.n_documents, changed)
 
 
 def merge_index(index: Path, *, full: bool = False, threads: int = 1) -> Update:
@@ -78,7 +107,8 @@ def merge_index(index: Path, *, full: bool = False, threads: int = 1) -> Update:
     before = Collection.open(index).n_deleted
     with CollectionWriter.open(index, threads=threads) as writer:
         generation = writer.merge(full=full)
-        return _update(writer, index, generation, before - Collection.open(index).n_deleted)
+        freed = before - Collection.open(index).n_deleted
+        return Update(str(index), generation, writer.n_documents, freed)
 
 
 def document_rows(
@@ -89,5 +119,9 @@ def document_rows(
     return {name: encoder.encode_documents(texts, writer) for name, encoder in encoders.items()}
 
 
-def _update(writer: CollectionWriter, index: Path, generation: int, changed: int) -> Update:
-    return Update(str(index), generation, writer.n_documents, changed)
+def _finished(writer: CollectionWriter, index: Path, changed: int, *, stage: bool) -> Update:
+    if stage:
+        writer.stage()
+    else:
+        writer.commit()
+    return Update(str(index), writer.generation, writer.n_documents, changed, staged=stage)

@@ -16,7 +16,7 @@ from lsr.cli.info import info
 from lsr.cli.search import search
 from lsr.cli.serve import serve
 from lsr.cli.snapshot import restore, snapshot
-from lsr.cli.update import add, delete, merge
+from lsr.cli.update import add, commit, delete, merge
 from lsr.cli.verify import verify
 
 app = typer.Typer(
@@ -56,6 +56,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "verify": verify,
     "add": add,
     "delete": delete,
+    "commit": commit,
     "merge": merge,
     "snapshot": snapshot,
     "restore": restore,

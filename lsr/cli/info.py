@@ -10,7 +10,9 @@ from lsr.cli import options
 from lsr.cli.output import human_bytes, print_json, results
 
 if TYPE_CHECKING:
-    from lsr.describing import FieldDescription
+    from collections.abc import Iterator
+
+    from lsr.describing import FieldDescription, IndexDescription
 
 
 def info(index: options.Index, as_json: options.Json = False) -> None:
@@ -41,6 +43,28 @@ def info(index: options.Index, as_json: options.Json = False) -> None:
     for field in description.fields:
         table.add_row(*_row(field))
     out.print(table)
+    for line in (*_staged(description), *_drifts(description)):
+        out.print(line)
+
+
+def _staged(description: IndexDescription) -> Iterator[str]:
+    if (staged := description.staged) is not None:
+        yield (
+            f"staged: {staged.added:,} documents to add, {staged.removed:,} to delete or replace;"
+            " `lsr commit` makes that visible"
+        )
+
+
+def _drifts(description: IndexDescription) -> Iterator[str]:
+    """How far each counted field's recorded average length is from that of its documents now."""
+    for field in description.fields:
+        if field.average_length and field.live_length:
+            drift = field.live_length / field.average_length - 1
+            advice = "; `lsr merge --full` takes it anew" if drift else ""
+            yield (
+                f"{field.name}: weights are for documents of {field.average_length:.1f} terms on average,"
+                f" which is {field.live_length:.1f} now ({drift:+.1%}){advice}"
+            )
 
 
 def _row(field: FieldDescription) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""``lsr add``, ``lsr delete`` and ``lsr merge``: change an index that exists."""
+"""``lsr add``, ``lsr delete``, ``lsr commit`` and ``lsr merge``: change an index that exists."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from lsr.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from lsr.updating import Update
 
+Stage = Annotated[
+    bool, typer.Option("--stage", help="Keep the change aside until `lsr commit`, together with others.")
+]
+
 
 def add(
     index: options.Index,
@@ -26,6 +30,7 @@ def add(
     title_field: options.TitleField = None,
     metadata_field: options.MetadataField = None,
     on_error: options.OnErrorOption = options.OnError.STOP,
+    stage: Stage = False,
     memory: options.Memory = None,
     threads: options.Threads = None,
     as_json: options.Json = False,
@@ -40,6 +45,8 @@ def add(
     `lsr add my.index new.jsonl`
 
     `echo '{"_id": "42", "text": "hello"}' | lsr add my.index -`
+
+    `lsr add my.index new.jsonl --stage`
     """
     from lsr.updating import add_documents
 
@@ -56,6 +63,7 @@ def add(
         update = add_documents(
             index,
             opened.documents,
+            stage=stage,
             memory=options.parse_memory(memory),
             threads=threads,
             progress=advance,
@@ -69,6 +77,7 @@ def delete(
         list[str] | None, typer.Argument(help="Ids to delete; `-` reads one a line.", show_default=False)
     ] = None,
     *,
+    stage: Stage = False,
     as_json: options.Json = False,
 ) -> None:
     """Delete documents by id. Ids that are not there are passed over.
@@ -84,7 +93,29 @@ def delete(
     given = [line.rstrip("\n") for line in sys.stdin] if ids == ["-"] else list(ids or ())
     if not given:
         raise InvalidArgumentError("name at least one id to delete, or `-` for standard input", field="ids")
-    _report(delete_documents(index, given), "deleted", as_json=as_json)
+    _report(delete_documents(index, given, stage=stage), "deleted", as_json=as_json)
+
+
+def commit(
+    index: options.Index,
+    *,
+    discard: Annotated[bool, typer.Option("--discard", help="Forget what is staged instead.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Make everything that `lsr add --stage` and `lsr delete --stage` kept aside visible, all at once.
+
+    **Examples**
+
+    `lsr commit my.index`
+
+    `lsr commit my.index --discard`
+    """
+    from lsr.updating import commit_staged, discard_staged
+
+    if discard:
+        _report(discard_staged(index), "forgotten", as_json=as_json)
+    else:
+        _report(commit_staged(index), "added or removed", as_json=as_json)
 
 
 def merge(
@@ -115,7 +146,8 @@ def _report(update: Update, what: str, *, as_json: bool) -> None:
     if as_json:
         print_json(update)
         return
-    results().print(
-        f"{update.changed:,} documents {what}; {update.documents:,} in {update.path},"
-        f" generation {update.generation}"
-    )
+    said = f"{update.changed:,} documents {what}"
+    if update.staged:
+        results().print(f"{said}, staged; {update.documents:,} in {update.path} after `lsr commit`")
+    else:
+        results().print(f"{said}; {update.documents:,} in {update.path}, generation {update.generation}")

@@ -80,3 +80,49 @@ def test_a_second_writer_is_told_who_holds_the_lock(lsr: RunLsr, index: Path) ->
 
     assert outcome.status == 2
     assert "process" in outcome.err
+
+
+def test_staged_changes_appear_together_with_the_commit(
+    lsr: RunLsr, index: Path, write_lines: Callable[..., Path]
+) -> None:
+    added = lsr("add", index, write_lines([{"_id": "new", "text": "brand new"}], "more.jsonl"), "--stage")
+    deleted = lsr("delete", index, "zip", "--stage", "--json").json
+
+    assert added.out.startswith("1 documents added or replaced, staged; 4 in ")
+    assert (deleted["staged"], deleted["documents"], deleted["generation"]) == (True, 3, 1)
+    assert found(lsr, index, "brand") == []
+    assert lsr("info", index, "--json").json["staged"] == {"added": 1, "removed": 1}
+    assert "staged: 1 documents to add, 1 to delete or replace" in lsr("info", index).out
+    done = lsr("commit", index, "--json").json
+    assert (done["changed"], done["documents"], done["generation"]) == (2, 3, 2)
+    assert found(lsr, index, "brand") == ["new"]
+    assert found(lsr, index, "compress") == []
+    assert lsr("commit", index, "--json").json["generation"] == 2
+
+
+def test_staged_changes_are_forgotten_on_request(lsr: RunLsr, index: Path) -> None:
+    lsr("delete", index, "zip", "--stage")
+    outcome = lsr("commit", index, "--discard")
+
+    assert outcome.out.startswith("1 documents forgotten; 3 in ")
+    assert lsr("info", index, "--json").json["staged"] is None
+
+
+def test_a_merge_with_staged_changes_says_what_to_do(lsr: RunLsr, index: Path) -> None:
+    lsr("delete", index, "zip", "--stage")
+    outcome = lsr("merge", index)
+
+    assert outcome.status == 2
+    assert "lsr commit" in outcome.err
+
+
+def test_info_shows_how_far_the_average_length_has_drifted(
+    lsr: RunLsr, index: Path, write_lines: Callable[..., Path]
+) -> None:
+    before = lsr("info", index, "--json").json["fields"][0]
+    lsr("add", index, write_lines([{"_id": "long", "text": "word " * 50}], "more.jsonl"))
+    after = lsr("info", index, "--json").json["fields"][0]
+
+    assert before["live_length"] == before["average_length"] == after["average_length"]
+    assert after["live_length"] > 2 * after["average_length"]
+    assert "lsr merge --full" in lsr("info", index).out

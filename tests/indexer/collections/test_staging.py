@@ -1,0 +1,159 @@
+"""Staged changes: kept on disk, seen by nobody, committed all at once."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from lsr.indexer.snapshots import restore, snapshot
+from lsr.indexer.staging import discard_staged, read_staged
+from lsr.indexer.storage import FileStorage
+from lsr.indexer.verify import verify_index
+from lsr.indexer.writer import CollectionWriter
+
+from lsr.errors import IndexCorruptError, InputError, InvalidArgumentError, UnfinishedBuildError
+
+QUERY = dict.fromkeys(range(12), 1.0)
+
+
+def contents(collection):
+    return {document.id: document.text for document in collection.all_documents()}
+
+
+@pytest.fixture
+def staged(lab, doc):
+    """Two stages by two writers over four documents: b replaced, e and f added, a and f deleted again."""
+    lab.create([doc(name, {at: 1.0}, f"first {name}") for at, name in enumerate("abcd")])
+    with lab.open() as writer:
+        lab.add(writer, [doc("b", {5: 2.0}, "second b"), doc("f", {6: 1.0}, "second f")])
+        writer.stage()
+    with lab.open() as writer:
+        lab.add(writer, [doc("e", {7: 1.0}, "unseen word e")])
+        writer.delete(["a", "f"])
+        writer.stage()
+    return lab
+
+
+FOUND = {"b": "second b", "c": "first c", "d": "first d", "e": "unseen word e"}
+
+
+def test_nothing_is_seen_before_the_commit_and_all_of_it_after(staged, doc, make_lab, tmp_path):
+    assert contents(staged.read()) == {name: f"first {name}" for name in "abcd"}
+    waiting = read_staged(staged.path, 1)
+    assert (waiting.added, waiting.removed) == (2, 2)
+    with staged.open() as writer:
+        assert (writer.n_documents, writer.commit()) == (4, 2)
+        assert writer.staged is None
+    assert contents(staged.read()) == FOUND
+    assert not (staged.path / "building").exists()
+    assert verify_index(staged.path, full=True).problems == []
+    fresh = make_lab(tmp_path / "fresh")
+    docs = [doc("c", {2: 1.0}, "first c"), doc("d", {3: 1.0}, "first d"), doc("b", {5: 2.0}, "second b")]
+    fresh.create([*docs, doc("e", {7: 1.0}, "unseen word e")])
+    assert staged.answer(staged.read(), QUERY) == fresh.answer(fresh.read(), QUERY)
+
+
+def test_a_writer_that_fails_leaves_the_stage_as_it_was(staged, doc):
+    with pytest.raises(InputError, match="broken"), staged.open() as writer:
+        staged.add(writer, [doc("g", {1: 1.0}, "g")])
+        writer.delete(["c"])
+        raise InputError("broken")
+    with staged.open() as writer:
+        staged.add(writer, [doc("h", {1: 1.0}, "h")])
+        writer.checkpoint()  # neither staged nor committed
+    with staged.open() as writer:
+        writer.commit()
+    assert contents(staged.read()) == FOUND
+
+
+def test_discarded_changes_are_gone(staged):
+    gone = discard_staged(staged.path)
+    assert (gone.added, gone.removed) == (2, 2)
+    assert discard_staged(staged.path) is None
+    with staged.open() as writer:
+        assert writer.commit() == 1
+    assert contents(staged.read()) == {name: f"first {name}" for name in "abcd"}
+
+
+def test_a_stage_ends_with_its_generation(staged, tmp_path):
+    snapshot(staged.path, tmp_path / "kept")
+    restore(tmp_path / "kept", staged.path)
+    with staged.open() as writer:
+        assert writer.staged is None
+        assert writer.commit() == 2
+
+
+def test_a_merge_waits_for_the_commit(staged):
+    with staged.open() as writer:
+        with pytest.raises(InvalidArgumentError, match=r"changes are staged; run `lsr commit`"):
+            writer.merge()
+        writer.commit()
+        writer.merge(full=True)
+    assert contents(staged.read()) == FOUND
+
+
+def test_staging_is_for_an_index_that_exists_and_has_no_build_under_way(lab, doc):
+    with (
+        pytest.raises(InvalidArgumentError, match="a build keeps its work by itself"),
+        CollectionWriter.create(lab.path, lab.fields()) as writer,
+    ):
+        writer.stage()
+    lab.create([doc("a", {0: 1.0}, "x")])
+    CollectionWriter.create(lab.path, lab.fields(), source={"path": "x"}, overwrite=True).close()
+    with pytest.raises(UnfinishedBuildError, match="an unfinished build is in the way"), lab.open() as writer:
+        writer.stage()
+
+
+@pytest.mark.parametrize(
+    "name", ["staged.json", "000000/learned.terms.arr", "staged-000002/segment-00000001.arr"]
+)
+def test_damage_is_named_with_the_way_out(staged, name):
+    path = staged.path / "building" / name
+    path.write_bytes(path.read_bytes()[:-70] + b"?" * 70)
+    with pytest.raises(IndexCorruptError, match=rf"{name}.*lsr commit --discard"):
+        staged.open()
+    assert contents(staged.read()) == {name: f"first {name}" for name in "abcd"}
+    discard_staged(staged.path)
+    staged.open().close()
+
+
+class Stopped(BaseException):
+    """Nothing may catch it."""
+
+
+class StoppingStorage(FileStorage):
+    """Ends the process, as it were, at one step."""
+
+    def __init__(self, at):
+        self.at, self.steps = at, 0
+
+    def __getattribute__(self, name):
+        if name in ("make_folder", "create", "rename", "sync_folder", "remove"):
+            self.steps += 1
+            if self.steps == self.at:
+                raise Stopped
+        return super().__getattribute__(name)
+
+
+def test_whenever_staging_stops_the_stage_before_or_the_new_one_is_there(staged, doc, tmp_path):
+    shutil.copytree(staged.path, tmp_path / "base")
+    at, stopped = 0, True
+    while stopped:
+        at += 1
+        shutil.rmtree(staged.path)
+        shutil.copytree(tmp_path / "base", staged.path)
+        writer = staged.open(storage=StoppingStorage(at + 1))  # opening sweeps: one step
+        try:
+            staged.add(writer, [doc("g", {1: 1.0}, "third g")])
+            writer.delete(["c"])
+            writer.stage()
+            stopped = False
+        except Stopped:
+            pass
+        writer._lock.release()
+        with staged.open() as writer:
+            writer.commit()
+        newer = {name: text for name, text in FOUND.items() if name != "c"} | {"g": "third g"}
+        assert contents(staged.read()) in ([newer] if not stopped else [FOUND, newer]), at
+        assert verify_index(staged.path, full=True, samples=2).problems == []
+    assert at > 20
