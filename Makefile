@@ -30,6 +30,7 @@ $(RUN):
 	$(PYTHON) -m venv "$(VENV)"
 
 $(VENV)/.runtime: pyproject.toml CMakeLists.txt constraints.txt $(NATIVE) | $(RUN)
+	@echo "Setting up $(VENV): about 480 MB to download at first (GPU builds of PyTorch: gigabytes), 3 minutes on 2 cores"
 	$(INSTALL) -q -r requirements-build.txt
 	$(INSTALL) --no-build-isolation -e .
 	@$(RUN) tools/check_torch.py
