@@ -144,19 +144,22 @@ class Manifest:
     def to_bytes(self) -> bytes:
         body = asdict(self)
         body = {"format": body.pop("format"), "checksum": "", **body}
-        body["checksum"] = _checksum(body)
+        body["checksum"] = manifest_checksum(body)
         return (json.dumps(body, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Raises IndexNotFoundError, or one of the IndexFormatErrors, naming the file and what to do."""
+    return parse_manifest(_read(folder), folder / MANIFEST_NAME)
+
+
+def _read(folder: Path) -> bytes:
     path = folder / MANIFEST_NAME
     try:
         with explained(path), path.open("rb") as file:
-            raw = file.read(MAX_MANIFEST_BYTES + 1)
+            return file.read(MAX_MANIFEST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _not_an_index(folder) from error
-    return parse_manifest(raw, path)
 
 
 def write_manifest(storage: Storage, folder: Path, manifest: Manifest) -> None:
@@ -166,6 +169,26 @@ def write_manifest(storage: Storage, folder: Path, manifest: Manifest) -> None:
 
 def parse_manifest(raw: bytes, path: Path) -> Manifest:
     """From the file's bytes; ``path`` is for messages."""
+    body = _parse_body(raw, path)
+    require_readable(body["format"], path)
+    check_manifest(body, path)
+    return _Decoder(path).manifest(body)
+
+
+def read_format(folder: Path) -> int:
+    """The format version of an index, readable or not. Raises IndexNotFoundError, IndexCorruptError."""
+    path = folder / MANIFEST_NAME
+    version: int = _parse_body(_read(folder), path)["format"]
+    return version
+
+
+def check_manifest(body: Mapping[str, object], path: Path) -> None:
+    """Raise IndexCorruptError unless a manifest's content, of any version, has the checksum it names."""
+    if body.get("checksum") != manifest_checksum(body):
+        raise IndexCorruptError(f"{path}: its checksum does not match its content. {_REBUILD}")
+
+
+def _parse_body(raw: bytes, path: Path) -> dict[str, Any]:
     if len(raw) > MAX_MANIFEST_BYTES:
         raise IndexCorruptError(f"{path}: larger than {MAX_MANIFEST_BYTES:,} bytes. {_REBUILD}")
     try:
@@ -174,16 +197,14 @@ def parse_manifest(raw: bytes, path: Path) -> Manifest:
         raise IndexCorruptError(f"{path}: not valid JSON ({error}). {_REBUILD}") from error
     if not isinstance(body, dict) or type(body.get("format")) is not int:
         raise IndexCorruptError(f"{path}: has no format version, so it is not an index's manifest. {_REBUILD}")
-    _check_version(body["format"], path)
-    if body.get("checksum") != _checksum(body):
-        raise IndexCorruptError(f"{path}: its checksum does not match its content. {_REBUILD}")
-    return _Decoder(path).manifest(body)
+    return body
 
 
 _REBUILD = "Restore the index from a snapshot, or build it again with `lsr index --overwrite`."
 
 
-def _check_version(version: int, path: Path) -> None:
+def require_readable(version: int, path: Path) -> None:
+    """Raise IndexTooNewError or IndexTooOldError unless this release reads the version."""
     if version > FORMAT:
         raise IndexTooNewError(
             f"{path}: index format {version}, but this release reads {OLDEST_FORMAT} to {FORMAT}."
@@ -192,7 +213,7 @@ def _check_version(version: int, path: Path) -> None:
     if version < OLDEST_FORMAT:
         raise IndexTooOldError(
             f"{path}: index format {version}, but this release reads {OLDEST_FORMAT} to {FORMAT}."
-            " Build the index again with `lsr index --overwrite`."
+            f" Rewrite it with `lsr upgrade {path.parent}`."
         )
 
 
@@ -210,7 +231,7 @@ def _not_an_index(folder: Path) -> IndexNotFoundError:
     return IndexNotFoundError(f"{folder}: no index here. Check the path, or create one with `lsr index`.")
 
 
-def _checksum(body: Mapping[str, object]) -> str:
+def manifest_checksum(body: Mapping[str, object]) -> str:
     """SHA-256 over the canonical JSON of everything but the checksum."""
     rest = {key: value for key, value in body.items() if key != "checksum"}
     canonical = json.dumps(rest, sort_keys=True, ensure_ascii=True, separators=(",", ":"))

@@ -59,20 +59,23 @@ def restore(source: Path | str, index: Path | str, *, storage: Storage | None = 
     Raises IndexNotFoundError, IndexCorruptError (naming a bad file of the source), IndexLockedError.
     """
     origin, place, files = Path(source), Path(index), storage or FileStorage()
-    wanted = read_manifest(origin)
-    for entry in wanted.files():
+    for entry in read_manifest(origin).files():
         check_file(origin, entry)
     files.make_folder(place)
     lock = WriterLock(place)
     try:
-        present = _present(place)
-        manifest = _Restoring(files, origin, place, wanted).write(present)
-        write_manifest(files, place, manifest)
-        files.sync_folder(place.parent)
-        sweep(files, place, manifest)
+        return adopt_generation(files, origin, place).generation
     finally:
         lock.release()
-    return manifest.generation
+
+
+def adopt_generation(storage: Storage, origin: Path, index: Path) -> Manifest:
+    """Link another index's newest generation into ``index`` as its newest; the caller holds the lock."""
+    manifest = _Restoring(storage, origin, index, read_manifest(origin)).write(_present(index))
+    write_manifest(storage, index, manifest)
+    storage.sync_folder(index.parent)
+    sweep(storage, index, manifest)
+    return manifest
 
 
 def _link_newest(storage: Storage, source: Path, target: Path) -> Manifest:

@@ -17,6 +17,7 @@ from lsr.cli.search import search
 from lsr.cli.serve import serve
 from lsr.cli.snapshot import restore, snapshot
 from lsr.cli.update import add, commit, delete, merge
+from lsr.cli.upgrade import upgrade
 from lsr.cli.verify import verify
 
 app = typer.Typer(
@@ -58,6 +59,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "delete": delete,
     "commit": commit,
     "merge": merge,
+    "upgrade": upgrade,
     "snapshot": snapshot,
     "restore": restore,
     "export": export,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,19 @@ def test_options_that_a_form_has_no_use_for(
 
     assert outcome.status == 2
     assert "leave it out" in outcome.err
+
+
+def test_an_upgrade_of_the_newest_format_says_that_there_is_nothing_to_do(lsr: RunLsr, index: Path) -> None:
+    assert "nothing to do" in lsr("upgrade", index).out
+    assert lsr("upgrade", index, "--json").json["before"] == lsr("info", index, "--json").json["format"]
+
+
+def test_an_old_index_is_upgraded(lsr: RunLsr, tmp_path: Path) -> None:
+    with zipfile.ZipFile(Path(__file__).parents[1] / "compat" / "index-0.zip") as archive:
+        archive.extractall(tmp_path / "old")
+    refused = lsr("info", tmp_path / "old")
+    assert refused.status == 2
+    assert f"lsr upgrade {tmp_path / 'old'}" in refused.err
+
+    assert "in format 1 now, was 0; generation 3" in lsr("upgrade", tmp_path / "old").out
+    assert lsr("info", tmp_path / "old").status == 0

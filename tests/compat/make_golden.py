@@ -5,7 +5,8 @@ Run by hand, once for each format version, when its layout is final; the files a
     python tests/compat/make_golden.py
 
 It holds all that the format knows: fields of every storage, a counted field, two segments, deletions, replaced
-documents, metadata of every type, an empty document, and a vocabulary that grew.
+documents, metadata of every type, an empty document, and a vocabulary that grew. Vectors and queries stand in
+``content.json``, so that nothing depends on how a library draws random numbers.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from lsr.indexer.collection import Collection
 from lsr.indexer.documents import DocumentInput
 from lsr.indexer.fields import FieldSpec
@@ -27,6 +29,7 @@ from lsr.vocabulary import Vocabulary
 
 HERE = Path(__file__).parent
 TERMS = Vocabulary([f"t{at}" for at in range(40)] + ["ü", "two words"])
+CONTENT = json.loads((HERE / "content.json").read_text())
 STORAGES = ("float32", "float16", "uint8")
 FILTERS = (None, 'lang = "en"', 'year >= 2020 AND NOT tag IN ("a")', 'id IN ("d1", "d30")')
 
@@ -47,22 +50,20 @@ def write(index: Path) -> None:
     fields = [FieldSpec(name, "encoded", TERMS, {"name": "golden"}, storage=name) for name in STORAGES]
     fields.append(FieldSpec("counted", "counted", encoder={"name": "words"}, weight=0.5))
     with CollectionWriter.create(index, fields, settings={"note": "golden"}) as writer:
-        add(writer, range(25), seed=1)
+        add(writer, CONTENT["first"], "new1")
         writer.commit()
-        add(writer, [3, 30, 31], seed=2)
+        add(writer, CONTENT["second"], "new2")
         writer.delete(["d5", "d6"])
         writer.commit()
 
 
-def add(writer: CollectionWriter, numbers, seed: int) -> None:
-    rng = np.random.default_rng(seed)
+def add(writer: CollectionWriter, content: Sequence[dict[str, Any]], new_word: str) -> None:
     documents, rows, bags = [], [], []
     vocabulary = writer.vocabulary("counted")
-    for at in numbers:
-        size = 0 if at == 7 else int(rng.integers(1, 12))
-        chosen = rng.choice(len(TERMS), size, replace=False)
-        rows.append({int(term): float(rng.uniform(0.01, 3.0)) for term in chosen})
-        words = [f"w{term % 9}" for term in chosen] + [f"new{seed}"] * (at % 3)
+    for item in content:
+        at = item["number"]
+        rows.append(by_term(item["vector"]))
+        words = [f"w{term % 9}" for term in rows[-1]] + [new_word] * (at % 3)
         bags.append(vocabulary.ids_adding(words))
         metadata = {
             "lang": "en" if at % 2 else "de",
@@ -75,12 +76,13 @@ def add(writer: CollectionWriter, numbers, seed: int) -> None:
     writer.add(documents, {**dict.fromkeys(STORAGES, vectors), "counted": TermCounts.from_bags(bags)})
 
 
+def by_term(vector: dict[str, float]) -> dict[int, float]:
+    return {int(term): weight for term, weight in vector.items()}
+
+
 def answers(collection: Collection) -> list[dict[str, object]]:
     """Hits of every field alone and of their sum, with and without filters; scores as hexadecimal floats."""
-    rng = np.random.default_rng(3)
-    vectors = SparseVectors.from_id_dicts(
-        [{int(t): float(rng.uniform(0.1, 2)) for t in rng.choice(42, 9, replace=False)} for _ in range(4)], 42
-    )
+    vectors = SparseVectors.from_id_dicts([by_term(query) for query in CONTENT["queries"]], len(TERMS))
     bags = [collection.counting_vocabulary("counted").ids_adding(["w1", f"w{at}", "new1"]) for at in range(4)]
     queries = {**dict.fromkeys(STORAGES, vectors), "counted": TermCounts.from_bags(bags)}
     result = []

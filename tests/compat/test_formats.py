@@ -1,4 +1,4 @@
-"""Indexes written by earlier releases: opened, checked and searched, with the answers of their day."""
+"""Indexes of earlier formats: opened or upgraded, checked and searched, with the answers of their day."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from lsr.indexer.collection import Collection
 from lsr.indexer.documents import DocumentInput
 from lsr.indexer.manifest import FORMAT, OLDEST_FORMAT
+from lsr.indexer.upgrading import MIGRATIONS, upgrade
 from lsr.indexer.verify import verify_index
 from lsr.indexer.writer import CollectionWriter
 
@@ -30,14 +31,23 @@ def golden() -> ModuleType:
     return module
 
 
-@pytest.fixture(params=range(OLDEST_FORMAT, FORMAT + 1))
+def unpacked(version: int, folder: Path) -> Path:
+    with zipfile.ZipFile(HERE / f"index-{version}.zip") as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture(params=range(min(MIGRATIONS), FORMAT + 1))
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    with zipfile.ZipFile(HERE / f"index-{request.param}.zip") as archive:
-        archive.extractall(tmp_path / "index")
-    return tmp_path / "index"
+    """Of every version; one that is not read any more is upgraded first."""
+    folder = unpacked(request.param, tmp_path / "index")
+    if request.param < OLDEST_FORMAT:
+        assert upgrade(folder).after == FORMAT
+    return folder
 
 
 def expected_of(index: Path) -> list[object]:
+    """All versions hold the same documents; version 0 was not released and has no answers of its own."""
     version = json.loads((index / "manifest.json").read_text())["format"]
     answers: list[object] = json.loads((HERE / f"index-{version}.json").read_text())
     return answers

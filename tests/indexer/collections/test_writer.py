@@ -256,7 +256,7 @@ def test_another_format_is_told_apart(lab, doc):
     with pytest.raises(IndexTooNewError, match="index format 99, but this release reads"):
         lab.read()
     edited_manifest(lab, lambda body: body.update(format=0))
-    with pytest.raises(IndexTooOldError, match=r"index format 0, but .*--overwrite"):
+    with pytest.raises(IndexTooOldError, match=r"index format 0, but .*lsr upgrade"):
         lab.read()
 
 
