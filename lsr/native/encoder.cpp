@@ -26,7 +26,7 @@ SparseRows Encoder::encode(const int32_t* ids, const int64_t* offsets, size_t n_
         for (size_t d = 0; d <= count; ++d) {
             workspace.offsets[d] = offsets[batch.first + d] - offsets[batch.first];
         }
-        encode_documents(head_.packed(), head_.kernels(), workspace.body.states.data(),
+        encode_documents(head_.packed(), head_.kernels(), workspace.body.hidden.data(),
                          workspace.offsets.data(), count, batch.first, with_positions, workspace.head, rows);
     });
 }

@@ -113,7 +113,7 @@ Matrix hidden(const Body& body, const Input<int32_t, 1>& ids, const Input<int64_
         body.check_tokens(ids.data(), offsets.data(), n_documents);
         BodyWorkspace workspace;
         body.run(ids.data(), offsets.data(), n_documents, workspace);
-        *states = std::move(workspace.states);
+        *states = std::move(workspace.hidden);
     }
     return Matrix(states->data(), {ids.shape(0), body.width()}, owner);
 }

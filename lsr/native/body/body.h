@@ -45,12 +45,13 @@ struct BodyWeights {
 
 // What one thread needs beside the body. Grows to the largest batch seen and stays.
 struct BodyWorkspace {
-    Aligned<float> states;   // [n_tokens][width]: each step's input; at the end the head's
-    Aligned<float> fused;    // queries, keys and values side by side
-    Aligned<float> context;  // attention's output, and the transform's input
-    Aligned<float> inner;    // feed-forward, between its two layers
-    Aligned<float> keys;     // one head's keys as panels
-    Aligned<float> scores;   // a block of queries against all keys
+    Aligned<float> hidden;  // [n_tokens][width]: the head's input, of the whole batch
+    // Of the documents that go through the layers together:
+    Aligned<float> states;     // [n_tokens][width]: each step's input
+    Aligned<float> fused;      // queries, keys and values side by side
+    Aligned<float> context;    // attention's output
+    Aligned<float> inner;      // feed-forward, between its two layers
+    Aligned<float> attention;  // scratch of one head over one document
     std::vector<const float*> row_pointers;
 };
 
@@ -66,7 +67,7 @@ class Body {
     Isa isa() const { return isa_; }
     size_t size_bytes() const;
 
-    // Head inputs of all tokens, [n_tokens][width], in workspace.states. ids: those of documents offsets[0] to
+    // Head inputs of all tokens, [n_tokens][width], in workspace.hidden. ids: those of documents offsets[0] to
     // offsets[n_documents], absolute positions into `ids`. Checked by `check_tokens` before.
     void run(const int32_t* ids, const int64_t* offsets, size_t n_documents, BodyWorkspace& workspace) const;
 
@@ -84,11 +85,13 @@ class Body {
         Norm output_norm;
     };
 
+    void run_group(const int32_t* ids, const int64_t* offsets, size_t n_documents, BodyWorkspace& workspace,
+                   float* hidden) const;
     void reserve(size_t n_tokens, size_t longest, BodyWorkspace& workspace) const;
     void embed(const int32_t* ids, const int64_t* offsets, size_t n_documents, float* states) const;
     void run_layer(const Layer& layer, const int64_t* offsets, size_t n_documents,
                    BodyWorkspace& workspace) const;
-    void attend(size_t first, size_t n_tokens, size_t head, BodyWorkspace& workspace) const;
+    void attend(size_t first, size_t n_tokens, BodyWorkspace& workspace) const;
     void normalize(const Norm& norm, size_t n_tokens, float* states) const;
 
     const float* words_;

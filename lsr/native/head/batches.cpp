@@ -37,9 +37,10 @@ SparseRows join(std::vector<SparseRows>& parts) {
 }  // namespace
 
 std::vector<Batch> split_batches(const int64_t* offsets, size_t n_documents, size_t n_threads) {
-    const int64_t share =
-        (offsets[n_documents] - offsets[0]) / static_cast<int64_t>(std::max<size_t>(n_threads, 1)) + 1;
-    const int64_t limit = std::min(kBatchTokens, share);
+    const int64_t n_tokens = offsets[n_documents] - offsets[0];
+    const auto workers = static_cast<int64_t>(std::max<size_t>(n_threads, 1));
+    const int64_t rounds = (n_tokens + kBatchTokens * workers - 1) / (kBatchTokens * workers);
+    const int64_t limit = n_tokens / std::max<int64_t>(rounds * workers, 1) + 1;
     std::vector<Batch> batches;
     for (size_t first = 0; first < n_documents;) {
         size_t last = first + 1;

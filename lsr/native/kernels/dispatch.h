@@ -1,6 +1,7 @@
 // The kernels of one instruction set.
 #pragma once
 
+#include "attention.h"
 #include "cpu.h"
 #include "filter.h"
 #include "product.h"
@@ -11,6 +12,7 @@ namespace lsr {
 struct Kernels {
     Filter filter;
     Multiply multiply;
+    Attend attend;
     RowKernels rows;
 };
 

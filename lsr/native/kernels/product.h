@@ -1,9 +1,8 @@
 // Matrix products in float32: rows times panels of 16 columns, with what follows each product done in
 // registers.
 //
-// One kernel serves every product of the encoder: linear layers (panels = packed weights), attention scores
-// (panels = packed keys), attention output (panels = the values where they stand) and the head's exact logits
-// (rows = embeddings of candidate terms, panels = a document's tokens).
+// One kernel serves linear layers (panels = packed weights) and the head's exact logits (rows = embeddings of
+// candidate terms, panels = a document's tokens).
 #pragma once
 
 #include <cstddef>
@@ -22,9 +21,7 @@ struct Product {
     const float* const* rows;  // n_rows pointers to `depth` values
     size_t n_rows;
     size_t depth;
-    const float* panels;  // panel p, step k: 16 values at panels + p * panel_step + k * row_step
-    size_t panel_step;
-    size_t row_step;
+    const float* panels;  // [n_panels][depth][16]
     size_t n_panels;
     const float* bias;  // one value a column, or null
     Epilogue epilogue = Epilogue::none;

@@ -18,8 +18,8 @@ void multiply_scalar(const Product& p) {
             const size_t column = panel * kPanelColumns;
             float sum[kPanelColumns] = {};
             if (p.bias != nullptr) std::copy_n(p.bias + column, kPanelColumns, sum);
-            const float* right = p.panels + panel * p.panel_step;
-            for (size_t k = 0; k < p.depth; ++k, right += p.row_step) {
+            const float* right = p.panels + panel * p.depth * kPanelColumns;
+            for (size_t k = 0; k < p.depth; ++k, right += kPanelColumns) {
                 const float left = p.rows[row][k];
                 for (size_t lane = 0; lane < kPanelColumns; ++lane) sum[lane] += left * right[lane];
             }

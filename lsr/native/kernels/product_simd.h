@@ -1,5 +1,6 @@
 // The body of product_avx2.cpp and product_avx512.cpp: blocks of 6 rows whose sums stay in registers.
 // AVX-512: 6 x 64 columns, 24 accumulators of 32 registers; AVX2: 6 x 16, 12 of 16.
+#include "blocks.h"
 #include "product.h"
 #include "simd.h"
 
@@ -25,12 +26,13 @@ inline void block(const Product& p, size_t row, size_t panel) {
 #pragma GCC unroll 6
         for (size_t r = 0; r < kRows; ++r) sum[r][c] = start;
     }
-    const float* right = p.panels + panel * p.panel_step;
-    for (size_t k = 0; k < p.depth; ++k, right += p.row_step) {
+    const size_t panel_step = p.depth * kPanelColumns;
+    const float* right = p.panels + panel * panel_step;
+    for (size_t k = 0; k < p.depth; ++k, right += kPanelColumns) {
         Floats columns[kWide];
 #pragma GCC unroll 4
         for (size_t c = 0; c < kWide; ++c) {
-            columns[c] = load(right + c / kVectors * p.panel_step + c % kVectors * kLanes);
+            columns[c] = load(right + c / kVectors * panel_step + c % kVectors * kLanes);
         }
 #pragma GCC unroll 6
         for (size_t r = 0; r < kRows; ++r) {
@@ -61,20 +63,7 @@ inline void block(const Product& p, size_t row, size_t panel) {
 
 template <size_t kPanels>
 void rows_of_panels(const Product& p, size_t first, size_t last, size_t panel) {
-    // Nearly equal blocks of at most 6 rows: 8 rows are 4 + 4, not 6 + 2.
-    size_t n_blocks = (last - first + kMostRows - 1) / kMostRows;
-    for (size_t row = first; row < last; --n_blocks) {
-        const size_t n_rows = (last - row + n_blocks - 1) / n_blocks;
-        switch (n_rows) {
-            case 1: block<1, kPanels>(p, row, panel); break;
-            case 2: block<2, kPanels>(p, row, panel); break;
-            case 3: block<3, kPanels>(p, row, panel); break;
-            case 4: block<4, kPanels>(p, row, panel); break;
-            case 5: block<5, kPanels>(p, row, panel); break;
-            default: block<6, kPanels>(p, row, panel); break;
-        }
-        row += n_rows;
-    }
+    for_blocks(last - first, [&]<size_t kRows>(size_t row) { block<kRows, kPanels>(p, first + row, panel); });
 }
 
 void multiply_blocks(const Product& p) {

@@ -10,9 +10,6 @@ namespace lsr {
 using LayerNorm = void (*)(const float* x, size_t n, const float* weight, const float* bias, float epsilon,
                            float* out);
 
-// x = exp(x - max x) / sum; n >= 1.
-using Softmax = void (*)(float* x, size_t n);
-
 // out = x - center; returns the largest |out|, or a NaN if there is one among them.
 using Center = float (*)(const float* x, const float* center, size_t n, float* out);
 
@@ -30,7 +27,6 @@ using Largest = float (*)(const float* x, size_t n);
 
 struct RowKernels {
     LayerNorm layer_norm;
-    Softmax softmax;
     Center center;
     Quantize quantize;
     Largest largest;

@@ -3,6 +3,6 @@
 
 namespace lsr {
 
-const RowKernels kRowsAvx2 = {layer_norm, softmax, center, quantize, largest};
+const RowKernels kRowsAvx2 = {layer_norm, center, quantize, largest};
 
 }  // namespace lsr

@@ -3,6 +3,6 @@
 
 namespace lsr {
 
-const RowKernels kRowsAvx512 = {layer_norm, softmax, center, quantize, largest};
+const RowKernels kRowsAvx512 = {layer_norm, center, quantize, largest};
 
 }  // namespace lsr

@@ -18,13 +18,6 @@ void layer_norm(const float* x, size_t n, const float* weight, const float* bias
     }
 }
 
-void softmax(float* x, size_t n) {
-    const float highest = *std::max_element(x, x + n);
-    float sum = 0.0f;
-    for (size_t at = 0; at < n; ++at) sum += x[at] = std::exp(x[at] - highest);
-    for (size_t at = 0; at < n; ++at) x[at] /= sum;
-}
-
 float center(const float* x, const float* center, size_t n, float* out) {
     float largest = 0.0f;
     for (size_t at = 0; at < n; ++at) {
@@ -55,6 +48,6 @@ float largest(const float* x, size_t n) {
 
 }  // namespace
 
-const RowKernels kRowsScalar = {layer_norm, softmax, center, quantize, largest};
+const RowKernels kRowsScalar = {layer_norm, center, quantize, largest};
 
 }  // namespace lsr

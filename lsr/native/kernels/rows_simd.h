@@ -36,22 +36,6 @@ float largest(const float* x, size_t n) {
     return maximum_of(highest);
 }
 
-void softmax(float* x, size_t n) {
-    const Floats top = broadcast(largest(x, n));
-    Floats sums = broadcast(0.0f);
-    for (size_t at = 0; at < n; at += kLanes) {
-        const size_t count = lanes_at(at, n);
-        const Floats power = exponential(load_first(x + at, count, 0.0f) - top);
-        store_first(x + at, count, power);
-        sums = sums + load_first(x + at, count, 0.0f);
-    }
-    const Floats share = broadcast(1.0f / sum_of(sums));
-    for (size_t at = 0; at < n; at += kLanes) {
-        const size_t count = lanes_at(at, n);
-        store_first(x + at, count, load_first(x + at, count, 0.0f) * share);
-    }
-}
-
 float center(const float* x, const float* center, size_t n, float* out) {
     // Compared as integers: without their sign, larger bits are larger floats, and NaNs are above infinity.
     Integers largest = to_integer(broadcast(0.0f));
