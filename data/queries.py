@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,18 @@ def read_queries(path: Path) -> list[Query]:
     if not queries:
         raise EmptySourceError("no queries: the file is empty", path=str(path))
     return queries
+
+
+def read_query_log(path: Path) -> list[str]:
+    """Texts of searches in file order, repeats included: a line each, plain or a JSON object with ``query``.
+
+    Raises InputError with path and line, EmptySourceError.
+    """
+    with open_stream(path) as stream:
+        texts = [_logged(stream.name, number, line) for number, line in _text_lines(stream)]
+    if not texts:
+        raise EmptySourceError("no queries: the file is empty", path=str(path))
+    return texts
 
 
 def read_qrels(path: Path) -> Qrels:
@@ -99,6 +112,20 @@ def _new(query: Query, seen: set[str]) -> Query:
         raise DuplicateIdError(f'the query id "{query.id}" stands a second time; ids must be unique')
     seen.add(query.id)
     return query
+
+
+def _logged(name: str, number: int, line: str) -> str:
+    if not line.lstrip().startswith("{"):
+        return line.strip()
+    try:
+        query = json.loads(line)["query"]
+    except ValueError as error:
+        raise InputError(f"not JSON ({error})", path=name, line=number) from error
+    except KeyError as error:
+        raise InputError('no "query" in this object', path=name, line=number, field="query") from error
+    if not isinstance(query, str) or not query.strip():
+        raise InputError('"query" must be a text', path=name, line=number, field="query")
+    return query.strip()
 
 
 def _judgement(cells: list[str], name: str, number: int) -> tuple[str, str, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,7 @@ from lsr.eval.results import (
 )
 
 from lsr.errors import InvalidArgumentError
-from lsr.pipeline import default_weights, encode, retrieve
+from lsr.pipeline import default_weights, encode, retrieve, tuned_for
 
 if TYPE_CHECKING:
     from lsr.data.documents import Query
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from lsr.fields import QueryVectors
     from lsr.pipeline import Pipeline
+    from lsr.requests import Mode
 
 LATENCY_K = 10  # hits of a timed query: a page, as people search; measures look deeper
 TIMED_QUERIES = 500  # more do not change the percentiles, only the time it takes
@@ -84,6 +85,8 @@ def evaluate(
     self_matches: SelfMatches = "kept",
     truncated: int | None = None,
     threads: int = 1,
+    mode: Mode = "exact",
+    recall: float | None = None,
 ) -> list[SystemRun]:
     """One result for each of ``systems``, in order.
 
@@ -91,6 +94,7 @@ def evaluate(
     seed:         of the intervals
     truncated:    documents cut by the encoder when the index was built, if that is known
     threads:      for searching; the latency is measured on one
+    mode, recall: of the searches, as in a request
     Raises InvalidArgumentError for an unknown measure, or a dataset without a judged query.
     """
     parsed = parse_measures(measures)
@@ -108,12 +112,13 @@ def evaluate(
     runs = []
     for system in systems:
         used = {name: vectors[name] for name in system.weights}
-        hits = retrieve(pipeline.collection, used, depth, system.weights, threads=threads)
+        search = _Search(pipeline.collection, used, system.weights, mode, recall)
+        hits = search(depth, threads=threads)
         run = _as_run(pipeline.collection, queries, hits, self_matches)
         values = evaluate_run(run, qrels, parsed)
         result = EvaluationResult(
             dataset=dataset.name,
-            system=_described(system, pipeline.collection),
+            system=_described(system, pipeline.collection, mode),
             values=values,
             measures={name: estimate(each, seed) for name, each in values.items()},
             queries=len(dataset.queries),
@@ -124,7 +129,7 @@ def evaluate(
             self_matches=self_matches,
             non_zeros=statistics.non_zeros(system.weights),
             flops=statistics.flops_of(system.weights),
-            latency_ms=_latency(pipeline.collection, used, system.weights),
+            latency_ms=_latency(search),
             index_bytes=pipeline.collection.size_bytes,
             environment=environment(threads),
         )
@@ -149,23 +154,40 @@ def _as_run(
     return run
 
 
-def _described(system: SystemChoice, collection: Collection) -> System:
+def _described(system: SystemChoice, collection: Collection, mode: Mode) -> System:
     encoders = {info.name: str(info.encoder.get("name", info.name)) for info in collection.fields}
     return System(
         system.name,
         tuple(FieldOfSystem(name, encoders[name], weight) for name, weight in system.weights.items()),
+        mode=mode,
     )
 
 
-def _latency(
-    collection: Collection, vectors: Mapping[str, QueryVectors], weights: Mapping[str, float]
-) -> Latency:
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """The queries of one system, ready to be searched."""
+
+    collection: Collection
+    vectors: Mapping[str, QueryVectors]
+    weights: Mapping[str, float]
+    mode: Mode
+    recall: float | None
+
+    def __call__(self, k: int, *, threads: int = 1) -> list[Hits]:
+        tuned = tuned_for(self.collection, self.mode, self.recall, self.weights, k)
+        settings = None if tuned is None else tuned.approximation
+        return retrieve(self.collection, self.vectors, k, self.weights, approximation=settings, threads=threads)
+
+    def only(self, at: int) -> _Search:
+        return replace(self, vectors={name: each.rows(at, at + 1) for name, each in self.vectors.items()})
+
+
+def _latency(search: _Search) -> Latency:
     took = []
-    n_queries = min(TIMED_QUERIES, *(len(each) for each in vectors.values()))
-    for at in range(n_queries):
-        one = {name: each.rows(at, at + 1) for name, each in vectors.items()}
+    for at in range(min(TIMED_QUERIES, *(len(each) for each in search.vectors.values()))):
+        one = search.only(at)
         started = time.perf_counter()
-        retrieve(collection, one, LATENCY_K, weights)
+        one(LATENCY_K)
         took.append((time.perf_counter() - started) * 1000)
     return Latency.of(took)
 

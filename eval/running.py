@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lsr.forecast import Forecast
     from lsr.indexing import IndexPlan
     from lsr.pipeline import Pipeline
+    from lsr.requests import Mode
 
 
 def _ignore(_: object) -> None:
@@ -45,6 +46,7 @@ class Settings:
     memory:    bytes of working memory for encoding; None takes a part of what is available
     baselines: ranked lists made elsewhere, by name, compared with our own
     lucene:    Lucene's BM25 (k1 0.9, b 0.4, English) is one more baseline
+    mode, recall: of the searches; "fast" is for an index that was tuned
     """
 
     measures: Sequence[str] = DEFAULT_MEASURES
@@ -55,6 +57,8 @@ class Settings:
     memory: int | None = None
     baselines: Mapping[str, Run] = field(default_factory=dict)
     lucene: bool = False
+    mode: Mode = "exact"
+    recall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,7 @@ def _evaluate(
     truncated: int | None,
 ) -> Evaluation:
     judged = Judged(dataset.name, dataset.all_queries, dataset.qrels)
-    chosen = systems if systems is not None else default_systems(pipeline.collection)
+    chosen = systems if systems is not None else _default_systems(pipeline.collection, settings.mode)
     given = {**settings.baselines, **({"lucene": _lucene_run(dataset, settings)} if settings.lucene else {})}
     _check_names([*given, *(system.name for system in chosen)])
     baselines = [_baseline(name, run, judged, settings) for name, run in given.items()]
@@ -164,9 +168,20 @@ def _evaluate(
         self_matches=settings.self_matches,
         truncated=truncated,
         threads=settings.threads,
+        mode=settings.mode,
+        recall=settings.recall,
     )
     runs = [*baselines, *own]
     return Evaluation(runs, compare([each.result for each in runs], settings.seed))
+
+
+def _default_systems(collection: Collection, mode: Mode) -> list[SystemChoice]:
+    """In fast mode the index's own sum, which is what is tuned unless one asks for something else."""
+    from lsr.pipeline import default_weights
+
+    return (
+        default_systems(collection) if mode == "exact" else [SystemChoice("sum", default_weights(collection))]
+    )
 
 
 def _lucene_run(dataset: BeirDataset, settings: Settings) -> Run:

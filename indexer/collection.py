@@ -28,10 +28,11 @@ import numpy.typing as npt
 from lsr.indexer import bm25
 from lsr.indexer.arrays import Load, open_array
 from lsr.indexer.documents import StoredDocument
+from lsr.indexer.fast import Mode, Tuned, check_mode, chosen, read_tuned
 from lsr.indexer.fields import FieldInfo
 from lsr.indexer.filters import Filter, parse_filter
-from lsr.indexer.kernels import Searcher
-from lsr.indexer.manifest import FieldEntry, Manifest, SegmentEntry, read_manifest
+from lsr.indexer.kernels import Approximation, Searcher
+from lsr.indexer.manifest import MANIFEST_NAME, FieldEntry, Manifest, SegmentEntry, read_manifest
 from lsr.indexer.queries import MergedQueries, merge_queries
 from lsr.indexer.rows import BoolArray, FieldRows, Int64Array
 from lsr.indexer.segments import Segment
@@ -196,6 +197,8 @@ class Collection:
         k: int = 10,
         *,
         weights: Mapping[str, float] | None = None,
+        mode: Mode = "exact",
+        recall: float | None = None,
         filter: str | Filter | None = None,
         threads: int = 1,
         reference: bool = False,
@@ -203,14 +206,25 @@ class Collection:
         """The k best live documents of each query that share a term with it; one ``Hits`` a row.
 
         weights:   what to multiply each field's scores by, instead of the fields' own weights
+        mode:      "fast" may miss some of the best, as many as ``recall`` (0.99 unless named) allows; scores
+                   are exact, and k hits are returned wherever k match
         filter:    which documents may be returned (``lsr.indexer.filters``); hits are the best of those
         reference: use the plain float64 scorer that defines the answer (slow; same result)
-        Raises InvalidArgumentError on a bad argument, ModelMismatchError on vectors over another vocabulary.
+        Raises InvalidArgumentError on a bad argument, ModelMismatchError on vectors over another vocabulary,
+        NotTunedError if `lsr tune` has not looked for this recall.
         """
         if k < 1:
             raise InvalidArgumentError(f"k must be at least 1, not {k}", field="k")
+        wished = check_mode(mode, recall)
+        merged = self.prepare(queries, weights=weights)
+        tuned = None if wished is None else self.tuned_for(wished, self._weights_of(queries, weights), k)
         return self.search_merged(
-            self.prepare(queries, weights=weights), k, filter=filter, threads=threads, reference=reference
+            merged,
+            k,
+            approximation=None if tuned is None else tuned.approximation,
+            filter=filter,
+            threads=threads,
+            reference=reference,
         )
 
     def search_merged(
@@ -218,11 +232,19 @@ class Collection:
         queries: MergedQueries,
         k: int,
         *,
+        approximation: Approximation | None = None,
         filter: str | Filter | None = None,
         threads: int = 1,
         reference: bool = False,
     ) -> list[Hits]:
-        """``search`` for queries that are prepared already."""
+        """``search`` for queries that are prepared already.
+
+        approximation: what may be missed; None for an exact search
+        """
+        if reference and approximation is not None:
+            raise InvalidArgumentError(
+                "the reference scorer is exact; search in fast mode without it", field="mode"
+            )
         if not self._segments:
             return [Hits(np.zeros(0, np.int64), np.zeros(0, np.float64)) for _ in range(len(queries))]
         allowed = None if filter is None else self.bitmaps(filter)
@@ -240,10 +262,20 @@ class Collection:
                 k,
                 filter=allowed,
                 threads=threads,
+                approximation=approximation,
             )
         except IndexCorruptError as error:
             raise IndexCorruptError(f"{self.path}: {error}. Find the file with `lsr verify --full`.") from error
         return [self._hits(found[start:end], scores[start:end]) for start, end in pairwise(indptr.tolist())]
+
+    @property
+    def tuned(self) -> list[Tuned]:
+        """What `lsr tune` found for fast searches of this index."""
+        return read_tuned(self.manifest.settings, self.path / MANIFEST_NAME)
+
+    def tuned_for(self, recall: float, weights: Mapping[str, float], k: int) -> Tuned:
+        """The settings of a fast search for k hits that sums these fields. Raises NotTunedError."""
+        return chosen(self.tuned, self.path, recall=recall, fields=weights, k=k)
 
     def bitmaps(self, filter: str | Filter) -> list[Words]:
         """What a filter allows, one bitmap a segment. The last few texts' are kept, so a repeated filter is
@@ -439,6 +471,12 @@ class Collection:
         if known is not None and known.entry.files == entry.files:
             return known
         return Segment(path, entry, manifest.fields, load=load)
+
+    def _weights_of(
+        self, queries: Mapping[str, FieldRows], weights: Mapping[str, float] | None
+    ) -> dict[str, float]:
+        own = {name: self._field_entry(name).weight for name in queries}
+        return own if weights is None else {name: weights.get(name, weight) for name, weight in own.items()}
 
     def _field_entry(self, name: str) -> FieldEntry:
         if name not in self._field_ids:

@@ -37,7 +37,7 @@ from types import TracebackType
 
 from lsr.indexer.arrays import open_array
 from lsr.indexer.building import Ledger, NewTerms, Shard, building_folder, read_ledger, write_shard
-from lsr.indexer.committing import Changes, KeptSegment, SegmentMaking, write_generation
+from lsr.indexer.committing import Changes, KeptSegment, SegmentMaking, next_manifest, write_generation
 from lsr.indexer.documents import DocumentLike, DocumentRow
 from lsr.indexer.fields import FieldSpec
 from lsr.indexer.ids import UInt64Array, hash_ids
@@ -329,6 +329,21 @@ class CollectionWriter:
             kept=self._kept,
         )
         return self._staged_changes
+
+    def record(self, name: str, value: object) -> int:
+        """Keep a setting (JSON) in the manifest; a generation of its own, which is returned.
+
+        Raises InvalidArgumentError while changes wait for a commit.
+        """
+        self._require_open()
+        if self._replacing or self._changed():
+            raise InvalidArgumentError(f"{self.path}: commit the changes first, then record settings")
+        generation = max(self._base.generation, highest_number(self.path / "commits")) + 1
+        manifest = next_manifest(self._base, generation, self._base.fields, self._base.segments)
+        manifest = replace(manifest, settings={**self._base.settings, name: value})
+        write_manifest(self._storage, self.path, manifest)
+        self._base = manifest
+        return generation
 
     def merge(self, *, full: bool = False) -> int:
         """Join small neighbouring segments and give back the space of dead documents; returns the generation.

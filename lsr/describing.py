@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lsr.indexer.fast import Tuned
+
 if TYPE_CHECKING:
     from lsr.indexer.collection import Collection
     from lsr.indexer.fields import FieldInfo
@@ -48,6 +50,7 @@ class IndexDescription:
 
     deleted: documents whose space a merge would give back
     staged:  what waits for a commit; None if nothing does
+    tuned:   what `lsr tune` found for fast searches
     """
 
     generation: int
@@ -60,6 +63,7 @@ class IndexDescription:
     size_bytes: int
     fields: Sequence[FieldDescription]
     staged: StagedDescription | None = None
+    tuned: Sequence[Tuned] = ()
 
 
 def describe(collection: Collection) -> IndexDescription:
@@ -78,6 +82,7 @@ def describe(collection: Collection) -> IndexDescription:
         size_bytes=collection.size_bytes,
         fields=[_described(info) for info in collection.fields],
         staged=None if staged is None else StagedDescription(staged.added, staged.removed),
+        tuned=collection.tuned,
     )
 
 

@@ -18,6 +18,7 @@ and the exit status of the command line.
     │   │   ├── IndexTooOldError
     │   │   ├── IndexTooNewError
     │   │   └── IndexCorruptError
+    │   ├── NotTunedError         fast search with a recall that `lsr tune` never looked for
     │   ├── IndexLockedError
     │   └── IndexReadOnlyError
     ├── ModelError                a model's files
@@ -124,6 +125,11 @@ class IndexTooNewError(IndexFormatError):
 
 class IndexCorruptError(IndexFormatError):
     code = "index-corrupt"
+
+
+class NotTunedError(IndexError_):
+    code = "not-tuned"
+    http_status = 409
 
 
 class IndexLockedError(IndexError_):

@@ -19,11 +19,13 @@ from lsr.errors import InvalidArgumentError
 from lsr.explaining import QueryView, explain, highlight, places_in, query_terms, score_in_field, terms_of
 from lsr.fields import EncodedField, FieldEncoder, QueryVectors, open_fields
 from lsr.requests import (
+    FastUse,
     FieldUse,
     Hit,
     HitDocument,
     IndexUse,
     Matched,
+    Mode,
     SearchAnswer,
     SearchRequest,
     TermWeights,
@@ -33,10 +35,15 @@ from lsr.timing import Stopwatch
 from lsr.vectors import SparseVectors, TermCounts
 
 if TYPE_CHECKING:
+    from lsr.indexer.approximation import Approximation
     from lsr.indexer.arrays import Load
     from lsr.indexer.collection import Collection, Hits
     from lsr.indexer.documents import StoredDocument
+    from lsr.indexer.fast import Tuned
     from lsr.vocabulary import Vocabulary
+
+
+STALE_GROWTH = 1.5  # an index this many times larger or smaller than when it was tuned has to be tuned again
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +102,25 @@ class Pipeline:
         return self.encode([request.text or ""], fields)[0]
 
     def search_many(
-        self, texts: Sequence[str], k: int, *, fields: Mapping[str, float] | None = None, threads: int = 1
+        self,
+        texts: Sequence[str],
+        k: int,
+        *,
+        fields: Mapping[str, float] | None = None,
+        mode: Mode = "exact",
+        recall: float | None = None,
+        threads: int = 1,
     ) -> list[Hits]:
         """The best k of each text as document numbers and scores, without fetching anything."""
-        weights = self._checked_weights(fields)
+        weights = self.summed(fields)
+        tuned = tuned_for(self.collection, mode, recall, weights, k)
         vectors = encode(self.encoders, texts, list(weights))
-        return retrieve(self.collection, vectors, k, weights, threads=threads)
+        return retrieve(self.collection, vectors, k, weights, approximation=_settings(tuned), threads=threads)
 
     def weights(self, request: SearchRequest) -> Mapping[str, float]:
         """What each field weighs in the sum for this request."""
         if request.vectors is None:
-            return self._checked_weights(request.fields)
+            return self.summed(request.fields)
         known = {info.name: info.weight or 1.0 for info in self.collection.fields}
         for name in request.vectors:
             _check_field(name, known, "vector")
@@ -126,10 +141,18 @@ class Pipeline:
     def answer(self, request: SearchRequest, query: EncodedQuery) -> SearchAnswer:
         """Retrieve, fetch and explain."""
         weights = self.weights(request)
+        tuned = tuned_for(self.collection, request.mode, request.recall, weights, request.offset + request.k)
         watch = Stopwatch()
         with watch.stage("retrieve"):
             wanted = self.collection.n_documents if request.count else request.offset + request.k
-            found = retrieve(self.collection, query.vectors, wanted, weights, filter=request.filter)[0]
+            found = retrieve(
+                self.collection,
+                query.vectors,
+                wanted,
+                weights,
+                approximation=_settings(tuned),
+                filter=request.filter,
+            )[0]
             page = slice(request.offset, request.offset + request.k)
             numbers, scores = found.numbers[page], found.scores[page]
         with watch.stage("fetch"):
@@ -149,8 +172,13 @@ class Pipeline:
             matched=Matched(matched, "eq" if request.count or matched < wanted else "gte"),
             took_ms={"encode": query.encode_ms, **watch.took_ms(query.encode_ms)},
             index=IndexUse(self.collection.generation, field_uses(self.collection, weights)),
+            mode="exact" if tuned is None else "fast",
+            fast=None if tuned is None else _fast_use(tuned),
             query_terms=query_terms(views) if request.explain else None,
-            warnings=tuple(_warnings(query, self.collection.n_documents)),
+            warnings=(
+                *_warnings(query, self.collection.n_documents),
+                *_fast_warnings(tuned, request, self.collection.n_documents),
+            ),
         )
 
     def tokens_encoded(self) -> int:
@@ -158,7 +186,8 @@ class Pipeline:
         models = [each.encoder for each in self.encoders.values() if isinstance(each, EncodedField)]
         return sum(model.statistics.tokens for model in models)
 
-    def _checked_weights(self, fields: Mapping[str, float] | None) -> Mapping[str, float]:
+    def summed(self, fields: Mapping[str, float] | None) -> Mapping[str, float]:
+        """What a search of these fields sums, or with None of those recorded in the index."""
         if fields is None:
             return default_weights(self.collection)
         check_field_weights(fields)
@@ -201,15 +230,30 @@ def retrieve(
     k: int,
     weights: Mapping[str, float],
     *,
+    approximation: Approximation | None = None,
     filter: str | None = None,
     threads: int = 1,
 ) -> list[Hits]:
-    """The best k documents of each row by the weighted sum of the fields, exactly, in one pass.
+    """The best k documents of each row by the weighted sum of the fields, in one pass.
 
-    filter: hits are the best of the documents that meet it
+    approximation: settings of the fast mode; None is exact
+    filter:        hits are the best of the documents that meet it
     """
     least = max(1, min(k, collection.n_documents))
-    return collection.search(vectors, least, weights=weights, filter=filter, threads=threads)
+    prepared = collection.prepare(vectors, weights=weights)
+    return collection.search_merged(
+        prepared, least, approximation=approximation, filter=filter, threads=threads
+    )
+
+
+def tuned_for(
+    collection: Collection, mode: Mode | None, recall: float | None, weights: Mapping[str, float], k: int
+) -> Tuned | None:
+    """What a search in this mode is set to; None for an exact one. Raises NotTunedError."""
+    from lsr.indexer.fast import check_mode
+
+    wished = check_mode(mode, recall)
+    return None if wished is None else collection.tuned_for(wished, weights, k)
 
 
 def field_uses(collection: Collection, weights: Mapping[str, float]) -> list[FieldUse]:
@@ -294,6 +338,29 @@ def _warnings(query: EncodedQuery, n_documents: int) -> list[str]:
     if all(each.nnz == 0 for each in query.vectors.values()):
         return ["no term of the query is known to the index, so nothing can match"]
     return []
+
+
+def _settings(tuned: Tuned | None) -> Approximation | None:
+    return None if tuned is None else tuned.approximation
+
+
+def _fast_use(tuned: Tuned) -> FastUse:
+    return FastUse(tuned.recall, tuned.measured, tuned.approximation.keep, tuned.approximation.gamma)
+
+
+def _fast_warnings(tuned: Tuned | None, request: SearchRequest, n_documents: int) -> list[str]:
+    """Where the measured recall may not hold."""
+    if tuned is None:
+        return []
+    warnings = []
+    if request.offset + request.k > tuned.k:
+        warnings.append(f"fast search was tuned for up to {tuned.k:,} hits; deeper, its recall is not known")
+    if not tuned.documents / STALE_GROWTH <= n_documents <= tuned.documents * STALE_GROWTH:
+        warnings.append(
+            f"fast search was tuned on {tuned.documents:,} documents and the index has {n_documents:,} now;"
+            " run `lsr tune` again"
+        )
+    return warnings
 
 
 def _check_field(name: str, known: Iterable[str], where: str) -> None:

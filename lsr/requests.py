@@ -16,6 +16,8 @@ from lsr.errors import InvalidArgumentError
 TermWeights = Mapping[str, float] | Mapping[int, float]
 """One query vector of a field: weights by term, or by term id."""
 
+Mode = Literal["exact", "fast"]
+
 Kind = Literal["literal", "expansion"]
 """Whether a term stands in the text (``literal``) or was added by the model (``expansion``)."""
 
@@ -32,6 +34,8 @@ class SearchRequest:
     filter:    only documents that meet this condition on metadata or id may be hits (docs/index.md)
     fields:    weight of each field in the sum; None = the weights recorded in the index. Of ``vectors``,
                every field given is used, each with the index's weight unless one is named here.
+    mode:      "exact", or "fast": approximate. None is exact, but on a server with another default
+    recall:    with "fast": the share of the exact hits to find, 0.9 to 0.999; 0.99 if None
     explain:   give the terms behind each hit's score
     highlight: mark the query's literal terms in title and text
     documents: which of title, text and metadata to return
@@ -44,6 +48,8 @@ class SearchRequest:
     offset: int = 0
     filter: str | None = None
     fields: Mapping[str, float] | None = None
+    mode: Mode | None = None
+    recall: float | None = None
     explain: bool = False
     highlight: bool = False
     documents: Sequence[str] = DOCUMENT_PARTS
@@ -54,6 +60,7 @@ class SearchRequest:
         _check_count("k", self.k, least=1)
         _check_count("offset", self.offset, least=0)
         check_field_weights(self.fields)
+        _check_mode(self.mode, self.recall)
         for part in self.documents:
             if part not in DOCUMENT_PARTS:
                 raise InvalidArgumentError(
@@ -129,6 +136,20 @@ class IndexUse:
 
 
 @dataclass(frozen=True, slots=True)
+class FastUse:
+    """How an approximate answer was found.
+
+    recall:      wished for; measured_recall: found when these settings were tuned, on queries not used for it
+    keep, gamma: the scorer's settings (docs/engine.md)
+    """
+
+    recall: float
+    measured_recall: float
+    keep: float
+    gamma: float
+
+
+@dataclass(frozen=True, slots=True)
 class QueryTerm:
     """A term the query was scored with."""
 
@@ -151,6 +172,7 @@ class Matched:
 class SearchAnswer:
     """Hits, best first, and how they came about.
 
+    mode:        "exact": these are the best hits; "fast": some may be missing, as ``fast`` says
     query_terms: what the query was scored with, heaviest first; only when an explanation was asked for
     took_ms:     milliseconds by stage, and ``total``
     """
@@ -159,6 +181,8 @@ class SearchAnswer:
     matched: Matched
     took_ms: Mapping[str, float]
     index: IndexUse
+    mode: Mode = "exact"
+    fast: FastUse | None = None
     query_terms: Sequence[QueryTerm] | None = None
     warnings: Sequence[str] = field(default_factory=tuple)
 
@@ -234,6 +258,15 @@ def _check_query(text: str | None, vectors: Mapping[str, TermWeights] | None) ->
                     f"vector.{name}: the weight of term {term!r} must be a finite number above 0, not {weight}",
                     field=f"vector.{name}",
                 )
+
+
+def _check_mode(mode: Mode | None, recall: float | None) -> None:
+    """A recall without a mode is left to whoever knows the default."""
+    from lsr.indexer.fast import check_mode, check_recall
+
+    check_mode(mode, recall if mode is not None else None)
+    if recall is not None:
+        check_recall(recall)
 
 
 def _check_count(name: str, value: int, *, least: int) -> None:

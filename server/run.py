@@ -42,7 +42,8 @@ def run(
     with listening_socket(host, port) as listener:
         pipeline = Pipeline.open(index, threads=1, load=load)
         if pipeline.encoders:
-            pipeline.search(SearchRequest("warm up", explain=True))  # the first of everything is slow
+            # The first of everything is slow; and what was never tuned is better refused now than each time.
+            pipeline.search(SearchRequest("warm up", mode=settings.mode, recall=settings.recall, explain=True))
         config = uvicorn.Config(
             create_app(pipeline, settings, writing=_writing(index, pipeline) if writable else None),
             log_level="warning",

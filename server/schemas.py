@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from lsr.indexer.documents import DocumentInput
+from lsr.indexer.fast import LARGEST_RECALL, LEAST_RECALL
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lsr.requests import DOCUMENT_PARTS, MAX_K, SearchRequest, TermWeights, parse_weights
+from lsr.requests import DOCUMENT_PARTS, MAX_K, Mode, SearchRequest, TermWeights, parse_weights
 
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 TermId = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -103,6 +104,15 @@ class SearchBody(BaseModel):
     fields: dict[str, Weight] | None = Field(
         default=None, description="weight of each field in the sum; the index's own if left out"
     )
+    mode: Mode | None = Field(
+        default=None, description="exact, or fast: approximate; the server's own mode if left out"
+    )
+    recall: float | None = Field(
+        default=None,
+        ge=LEAST_RECALL,
+        le=LARGEST_RECALL,
+        description="with mode fast: share of the exact hits wished for, as `lsr tune` was; 0.99 if left out",
+    )
     explain: bool = Field(default=False, description="give the terms behind each score")
     highlight: bool = Field(default=False, description="mark the query's literal terms in title and text")
     documents: list[Part] = Field(
@@ -118,6 +128,8 @@ class SearchBody(BaseModel):
             offset=self.offset,
             filter=self.filter,
             fields=self.fields,
+            mode=self.mode,
+            recall=self.recall,
             explain=self.explain,
             highlight=self.highlight,
             documents=tuple(self.documents),
@@ -139,6 +151,10 @@ class SearchParameters(BaseModel):
         examples=['lang = "en" AND year >= 2020'],
     )
     fields: str | None = Field(default=None, description="weights by field", examples=["learned=1,bm25=0.5"])
+    mode: Mode | None = Field(default=None, description="exact or fast; the server's own mode if left out")
+    recall: float | None = Field(
+        default=None, ge=LEAST_RECALL, le=LARGEST_RECALL, description="with mode fast: share of the exact hits"
+    )
     explain: bool = Field(default=False, description="give the terms behind each score")
     highlight: bool = Field(default=False, description="mark the query's literal terms in title and text")
     documents: str = Field(default=",".join(DOCUMENT_PARTS), description="parts of documents to return")
@@ -151,6 +167,8 @@ class SearchParameters(BaseModel):
             offset=self.offset,
             filter=self.filter,
             fields=parse_weights(self.fields, "fields"),
+            mode=self.mode,
+            recall=self.recall,
             explain=self.explain,
             highlight=self.highlight,
             documents=tuple(part for part in self.documents.split(",") if part),

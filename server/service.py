@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, TypeVar
 
@@ -65,6 +66,7 @@ class Service:
     async def search(self, request: SearchRequest) -> SearchAnswer:
         """Answer from one generation, from beginning to end. Raises OverloadedError when too many wait."""
         self._check_depth(request)
+        request = self._in_some_mode(request)
         with self._admission.slot():
             pipeline = self.pipeline
             query = await self._encoded(pipeline, request)
@@ -100,6 +102,13 @@ class Service:
         if request.text is None:
             return await self.in_pool(lambda: pipeline.encoded(request))
         return await self._encoding.encode(pipeline, request.text, list(pipeline.weights(request)))
+
+    def _in_some_mode(self, request: SearchRequest) -> SearchRequest:
+        """The request in the server's mode, if it names none."""
+        if request.mode is not None:
+            return request
+        recall = self.settings.recall if request.recall is None else request.recall
+        return replace(request, mode=self.settings.mode, recall=recall)
 
     def _check_depth(self, request: SearchRequest) -> None:
         if request.offset + request.k > self.settings.max_k:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lsr.requests import Mode
+
 
 class ServerSettings(BaseSettings):
     """Limits and sizes of one server; unknown names are refused."""
@@ -16,4 +18,6 @@ class ServerSettings(BaseSettings):
     encode_batch: int = Field(default=32, ge=1, description="query texts encoded together at most")
     max_body_bytes: int = Field(default=1_000_000, ge=1_000, description="largest request body")
     max_k: int = Field(default=10_000, ge=1, description="largest offset + k of one request")
+    mode: Mode = Field(default="exact", description="mode of requests that name none")
+    recall: float | None = Field(default=None, description="recall of those, if that mode is fast")
     poll_seconds: float = Field(default=1.0, gt=0, description="how often a new generation is looked for")

@@ -16,6 +16,7 @@ from lsr.cli.info import info
 from lsr.cli.search import search
 from lsr.cli.serve import serve
 from lsr.cli.snapshot import restore, snapshot
+from lsr.cli.tune import tune
 from lsr.cli.update import add, commit, delete, merge
 from lsr.cli.upgrade import upgrade
 from lsr.cli.verify import verify
@@ -59,6 +60,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "delete": delete,
     "commit": commit,
     "merge": merge,
+    "tune": tune,
     "upgrade": upgrade,
     "snapshot": snapshot,
     "restore": restore,

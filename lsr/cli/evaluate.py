@@ -55,6 +55,8 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    mode: options.SearchMode = options.Mode.EXACT,
+    recall: options.Recall = None,
     measure: Annotated[
         list[str] | None,
         typer.Option(
@@ -134,6 +136,10 @@ def evaluate(
 
     if per_query and not as_json:
         raise InvalidArgumentError("--per-query goes with --json; add it", field="--per-query")
+    if mode is options.Mode.FAST and index is None:
+        raise InvalidArgumentError(
+            "--mode fast needs an index that was tuned; name it with --index", field="--mode"
+        )
     opened = BeirDataset.open(located(dataset), split=split, corpus=corpus)
     settings = Settings(
         measures=measure or Settings().measures,
@@ -144,6 +150,8 @@ def evaluate(
         memory=options.parse_memory(memory),
         baselines=dict(map(_baseline, baseline or ())),
         lucene=lucene,
+        mode=mode.value,
+        recall=recall,
     )
     systems = _systems(fields)
     if index is not None:

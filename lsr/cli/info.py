@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from lsr.describing import FieldDescription, IndexDescription
 
 
+WORDS = {"queries": "queries", "log": "logged queries", "titles": "titles"}
+
+
 def info(index: options.Index, as_json: options.Json = False) -> None:
     """Show what an index holds: documents, fields, encoders, weights, size.
 
@@ -43,7 +46,7 @@ def info(index: options.Index, as_json: options.Json = False) -> None:
     for field in description.fields:
         table.add_row(*_row(field))
     out.print(table)
-    for line in (*_staged(description), *_drifts(description)):
+    for line in (*_staged(description), *_drifts(description), *_tuned(description)):
         out.print(line)
 
 
@@ -52,6 +55,14 @@ def _staged(description: IndexDescription) -> Iterator[str]:
         yield (
             f"staged: {staged.added:,} documents to add, {staged.removed:,} to delete or replace;"
             " `lsr commit` makes that visible"
+        )
+
+
+def _tuned(description: IndexDescription) -> Iterator[str]:
+    for each in description.tuned:
+        yield (
+            f"fast: recall {each.recall:g} at {each.k:,} hits, measured {each.measured:.4f}"
+            f" on {each.queries:,} {WORDS[each.source]}, {each.speed_up:.2f} times faster than exact"
         )
 
 

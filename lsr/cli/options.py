@@ -25,6 +25,11 @@ class Storage(StrEnum):
     UINT8 = "uint8"
 
 
+class Mode(StrEnum):
+    EXACT = "exact"
+    FAST = "fast"
+
+
 class Load(StrEnum):
     MAP = "map"
     MEMORY = "memory"
@@ -50,6 +55,16 @@ Fields = Annotated[
     typer.Option(
         help="Fields and their weights in the sum, as `learned=1,bm25=0.5`; a name alone weighs 1.",
         show_default=False,
+    ),
+]
+SearchMode = Annotated[
+    Mode,
+    typer.Option("--mode", help="exact: the best hits; fast: most of them, sooner, after `lsr tune`."),
+]
+Recall = Annotated[
+    float | None,
+    typer.Option(
+        help="With --mode fast: share of the exact hits wished for.  [default: 0.99]", show_default=False
     ),
 ]
 Threads = Annotated[

@@ -36,6 +36,8 @@ def search(
         ),
     ] = None,
     fields: options.Fields = None,
+    mode: options.SearchMode = options.Mode.EXACT,
+    recall: options.Recall = None,
     model: Annotated[
         str | None,
         typer.Option(help="Model that encodes the query, if not found under the name in the index."),
@@ -62,6 +64,8 @@ def search(
 
     `lsr search my.index 'lamp' --filter 'price < 40 AND colour IN ("red", "blue")'`
 
+    `lsr search my.index 'parse dates' --mode fast --recall 0.99`
+
     `lsr search my.index - --json < questions.txt`
     """
     from lsr.pipeline import Pipeline
@@ -75,6 +79,8 @@ def search(
             offset=offset,
             filter=filter_,
             fields=weights,
+            mode=mode.value,
+            recall=recall,
             explain=explain,
             highlight=not as_json,
             count=count,
@@ -113,7 +119,14 @@ def _show(answer: SearchAnswer) -> None:
         notes().print(f"note: {warning}", style="yellow")
     matched = f"{'at least ' if answer.matched.relation == 'gte' else ''}{answer.matched.value:,}"
     summed = " + ".join(f"{use.name} ({use.encoder}) × {use.weight:g}" for use in answer.index.fields)
-    notes().print(f"{matched} match · {answer.took_ms['total']:.1f} ms · {summed}", style="dim")
+    notes().print(f"{matched} match · {answer.took_ms['total']:.1f} ms · {summed}{_mode(answer)}", style="dim")
+
+
+def _mode(answer: SearchAnswer) -> str:
+    """Nothing for an exact answer."""
+    if (fast := answer.fast) is None:
+        return ""
+    return f" · fast, recall {fast.recall:g} wished, {fast.measured_recall:.4f} when tuned"
 
 
 def _hit_line(hit: Hit) -> Text:

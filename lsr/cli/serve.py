@@ -23,11 +23,15 @@ def serve(
     writable: Annotated[
         bool, typer.Option("--writable", help="Take the index's lock, and let requests change documents.")
     ] = False,
+    mode: options.SearchMode = options.Mode.EXACT,
+    recall: options.Recall = None,
     load: Annotated[
         options.Load, typer.Option(help="Map the index's files, or read them into memory first.")
     ] = options.Load.MAP,
 ) -> None:
     """Serve an index: a search page at `/`, the API under `/v1`, its description at `/docs`.
+
+    `--mode` and `--recall` are for requests that name no mode.
 
     New commits of the index appear by themselves. Ctrl-C finishes the requests under way and stops.
 
@@ -46,7 +50,11 @@ def serve(
     from lsr.server.settings import ServerSettings
 
     settings = ServerSettings(
-        threads=threads or available_threads(), queue=queue, max_body_bytes=options.parse_memory(max_body) or 0
+        threads=threads or available_threads(),
+        queue=queue,
+        max_body_bytes=options.parse_memory(max_body) or 0,
+        mode=mode.value,
+        recall=recall,
     )
     run(
         index,

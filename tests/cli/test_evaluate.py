@@ -113,3 +113,21 @@ def test_vectors_are_kept_where_asked(
     assert list((tmp_path / "mine").glob("*.vectors"))
     assert lsr("eval", dataset, "--no-cache", "--fields", "learned").status == 0
     assert not (tmp_path / "home cache").exists()
+
+
+def test_the_fast_mode_needs_an_index_that_was_tuned(
+    lsr: RunLsr, dataset: Path, tmp_path: Path, write_lines: Callable[..., Path]
+) -> None:
+    refused = lsr("eval", dataset, "--model", "bm25", "--mode", "fast")
+    assert refused.status == 2
+    assert "--mode fast needs an index that was tuned" in refused.err
+
+    index = tmp_path / "index"
+    lsr("index", dataset, "-o", index, "--model", "bm25")
+    assert "lsr tune" in lsr("eval", dataset, "--index", index, "--mode", "fast").err
+    queries = write_lines([{"_id": f"q{at}", "text": f"wing {at}"} for at in range(20)], "queries.jsonl")
+    lsr("tune", index, queries, "--recall", 0.9)
+    done = lsr("eval", dataset, "--index", index, "--mode", "fast", "--recall", 0.9, "--json", "-m", "RR")
+    assert done.status == 0, done.err
+    result = json.loads(done.out)
+    assert (result["system"]["mode"], result["measures"]["RR"]["mean"]) == ("fast", 0.75)
