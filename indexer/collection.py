@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from lsr.indexer import bm25
+from lsr.indexer.aliases import followed
 from lsr.indexer.arrays import Load, open_array
 from lsr.indexer.documents import StoredDocument
 from lsr.indexer.fast import Mode, Tuned, check_mode, chosen, read_tuned
@@ -67,9 +68,12 @@ class Hits:
 class Collection:
     """One generation of an index, opened for reading. See the module for how it is used."""
 
-    def __init__(self, path: Path, manifest: Manifest, segments: Sequence[Segment], load: Load) -> None:
-        """For ``open`` and ``refresh``."""
+    def __init__(
+        self, path: Path, manifest: Manifest, segments: Sequence[Segment], load: Load, named: Path
+    ) -> None:
+        """For ``open`` and ``refresh``. named: what was opened, an alias or the path itself"""
         self.path = path
+        self._named = named
         self.manifest = manifest
         self._load = load
         self._segments = list(segments)
@@ -93,22 +97,24 @@ class Collection:
 
     @classmethod
     def open(cls, path: Path | str, *, load: Load = "map") -> Collection:
-        """Open the newest generation.
+        """Open the newest generation. An alias is followed once, here.
 
         load: "map" pages the files in as searches touch them, "memory" reads them first (huge pages).
         Raises IndexNotFoundError or one of the IndexFormatErrors, naming the file at fault.
         """
-        return cls._open_newest(Path(path), load, {})
+        return cls._open_newest(Path(path), followed(path), load, {})
 
     def refresh(self) -> Collection:
         """The newest generation; self if it is still this one. Unchanged segments are shared, not opened
-        again.
+        again. Opened through an alias, that of the index which the alias names now.
         """
-        if read_manifest(self.path) == self.manifest:
+        place = followed(self._named)
+        if place != self.path:
+            return self._open_newest(self._named, place, self._load, {})
+        if read_manifest(place) == self.manifest:
             return self
-        return self._open_newest(
-            self.path, self._load, {segment.entry.id: segment for segment in self._segments}
-        )
+        opened = {segment.entry.id: segment for segment in self._segments}
+        return self._open_newest(self._named, place, self._load, opened)
 
     # Facts
 
@@ -447,13 +453,16 @@ class Collection:
                 yield start, start + len(kept), kept
 
     @classmethod
-    def _open_newest(cls, path: Path, load: Load, opened: Mapping[str, Segment]) -> Collection:
-        """A writer may commit and remove files while we open them: then there is a newer manifest to read."""
+    def _open_newest(cls, named: Path, path: Path, load: Load, opened: Mapping[str, Segment]) -> Collection:
+        """A writer may commit and remove files while we open them: then there is a newer manifest to read.
+
+        path: the index that ``named`` means; opened: segments of it that are open already
+        """
         manifest = read_manifest(path)
         while True:
             try:
                 segments = [cls._segment(path, manifest, entry, load, opened) for entry in manifest.segments]
-                return cls(path, manifest, segments, load)
+                return cls(path, manifest, segments, load, named)
             except FileNotFoundError as error:
                 newer = read_manifest(path)
                 if newer == manifest:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from lsr.indexer.aliases import followed
 from lsr.indexer.checksums import check_file
 from lsr.indexer.committing import begin_generation, end_generation, next_manifest
 from lsr.indexer.locking import WriterLock
@@ -37,7 +38,7 @@ def snapshot(index: Path | str, target: Path | str, *, storage: Storage | None =
     The target must not exist; it appears under its name when it is complete.
     Raises IndexNotFoundError, an IndexFormatError, IndexExistsError.
     """
-    source, place, files = Path(index), Path(target), storage or FileStorage()
+    source, place, files = followed(index), Path(target), storage or FileStorage()
     if place.exists():
         raise IndexExistsError(f"{place}: exists already; give the snapshot a name of its own.")
     partial = place.with_name(place.name + ".partial")
@@ -58,7 +59,7 @@ def restore(source: Path | str, index: Path | str, *, storage: Storage | None = 
     and what was committed since are gone; so no writer may be open.
     Raises IndexNotFoundError, IndexCorruptError (naming a bad file of the source), IndexLockedError.
     """
-    origin, place, files = Path(source), Path(index), storage or FileStorage()
+    origin, place, files = followed(source), followed(index), storage or FileStorage()
     for entry in read_manifest(origin).files():
         check_file(origin, entry)
     files.make_folder(place)

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from lsr.indexer.aliases import followed
 from lsr.indexer.arrays import SUFFIX, open_array, write_array
 from lsr.indexer.building import LEDGER_NAME, Shard, ShardEntry, building_folder, shard_entry
 from lsr.indexer.checksums import check_file, file_entry
@@ -146,7 +147,7 @@ def discard_staged(index: Path | str, *, storage: Storage | None = None) -> Stag
 
     Raises IndexNotFoundError, IndexLockedError.
     """
-    folder = Path(index)
+    folder = followed(index)
     read_manifest(folder)
     files, lock = storage or FileStorage(), WriterLock(folder)
     try:

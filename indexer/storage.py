@@ -56,6 +56,9 @@ class Storage(Protocol):
     def link(self, source: Path, target: Path) -> None:
         """Give a file a second name (a copy where the file system has no links)."""
 
+    def point(self, alias: Path, target: Path) -> None:
+        """Make a symbolic link name a target, in one step whether it is there or not."""
+
     def sync_folder(self, path: Path) -> None:
         """Make the names in a folder durable."""
 
@@ -93,6 +96,13 @@ class FileStorage:
                     raise
                 shutil.copyfile(source, target)
                 _sync(target)
+
+    def point(self, alias: Path, target: Path) -> None:
+        new = alias.with_name(f".{alias.name}.new")
+        with explained(alias):
+            new.unlink(missing_ok=True)
+            new.symlink_to(target)
+            new.replace(alias)
 
     def sync_folder(self, path: Path) -> None:
         with explained(path):

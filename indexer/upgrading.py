@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lsr.indexer.aliases import followed
 from lsr.indexer.arrays import HEADER_BYTES, MAGIC, SUFFIX
 from lsr.indexer.building import building_folder
 from lsr.indexer.locking import WriterLock
@@ -60,7 +61,7 @@ def upgrade(index: Path | str, *, storage: Storage | None = None) -> UpgradeRepo
     Raises IndexNotFoundError, IndexLockedError, IndexTooNewError, IndexTooOldError if there is no way from its
     version, IndexCorruptError if what is there is damaged.
     """
-    folder, files = Path(index).resolve(), storage or FileStorage()
+    folder, files = followed(index), storage or FileStorage()
     before = read_format(folder)
     lock = WriterLock(folder)
     try:

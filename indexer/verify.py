@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from lsr.indexer.aliases import followed
 from lsr.indexer.arrays import SUFFIX, Array, check_array
 from lsr.indexer.bruteforce import best_by_brute_force
 from lsr.indexer.checksums import check_file
@@ -73,7 +74,7 @@ def verify_index(
     samples: how many queries to draw from the documents' own vectors
     Raises IndexNotFoundError if there is no index at all, and nothing else.
     """
-    folder = Path(path)
+    folder = followed(path)
     report = VerifyReport(str(folder), full)
     try:
         manifest = read_manifest(folder)

@@ -35,6 +35,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from lsr.indexer.aliases import followed
 from lsr.indexer.arrays import open_array
 from lsr.indexer.building import Ledger, NewTerms, Shard, building_folder, read_ledger, write_shard
 from lsr.indexer.committing import Changes, KeptSegment, SegmentMaking, next_manifest, write_generation
@@ -145,7 +146,7 @@ class CollectionWriter:
         settings:  kept in the manifest as they are
         Raises IndexExistsError, UnfinishedBuildError, IndexLockedError, InvalidArgumentError.
         """
-        folder = Path(path)
+        folder = followed(path)
         _check_names(fields)
         _check_folder(folder)
         files = storage or FileStorage()
@@ -177,7 +178,7 @@ class CollectionWriter:
 
         Raises IndexNotFoundError, IndexFormatError, IndexLockedError.
         """
-        folder = Path(path)
+        folder = followed(path)
         read_manifest(folder)
         files = storage or FileStorage()
         lock = WriterLock(folder)

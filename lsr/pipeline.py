@@ -57,10 +57,16 @@ class EncodedQuery:
 class Pipeline:
     """Searches one generation of an index. Immutable, safe for threads; ``at`` moves to a newer generation."""
 
-    def __init__(self, collection: Collection, encoders: Mapping[str, FieldEncoder]) -> None:
-        """encoders: by field; a field without one can be searched with weighted terms only."""
+    def __init__(
+        self, collection: Collection, encoders: Mapping[str, FieldEncoder], *, threads: int | None = None
+    ) -> None:
+        """encoders: by field; a field without one can be searched with weighted terms only.
+
+        threads: of models that ``at`` may have to load
+        """
         self.collection = collection
         self.encoders = encoders
+        self._threads = threads
 
     @classmethod
     def open(
@@ -84,11 +90,18 @@ class Pipeline:
         for name in fields or ():
             _check_field(name, [info.name for info in collection.fields], "fields")
         chosen = fields if fields is not None else list(default_weights(collection))
-        return cls(collection, open_fields(collection, chosen, model=model, threads=threads))
+        return cls(collection, open_fields(collection, chosen, model=model, threads=threads), threads=threads)
 
     def at(self, collection: Collection) -> Pipeline:
-        """The same encoders over another generation of the same index."""
-        return Pipeline(collection, {name: each.at(collection) for name, each in self.encoders.items()})
+        """The same encoders over another generation of the same index.
+
+        Where an alias names another index now, whose fields other models made, those are loaded.
+        """
+        if _fields_made_by(collection) == _fields_made_by(self.collection):
+            encoders = {name: each.at(collection) for name, each in self.encoders.items()}
+        else:
+            encoders = open_fields(collection, list(default_weights(collection)), threads=self._threads)
+        return Pipeline(collection, encoders, threads=self._threads)
 
     def search(self, request: SearchRequest) -> SearchAnswer:
         """Encode if the request is a text, then answer."""
@@ -195,6 +208,11 @@ class Pipeline:
         for name in fields:
             _check_field(name, known, "fields")
         return fields
+
+
+def _fields_made_by(collection: Collection) -> dict[str, tuple[Mapping[str, object], str]]:
+    """What decides whether an encoder fits a field."""
+    return {info.name: (dict(info.encoder), info.vocabulary_fingerprint) for info in collection.fields}
 
 
 def default_weights(collection: Collection) -> dict[str, float]:

@@ -18,7 +18,6 @@ from lsr.server.writing import WritingThread
 from lsr.errors import ResourceError
 from lsr.fields import open_fields
 from lsr.pipeline import Pipeline
-from lsr.requests import SearchRequest
 
 GRACE_S = 10  # for requests under way when the server is told to stop
 
@@ -41,11 +40,10 @@ def run(
     """
     with listening_socket(host, port) as listener:
         pipeline = Pipeline.open(index, threads=1, load=load)
-        if pipeline.encoders:
-            # The first of everything is slow; and what was never tuned is better refused now than each time.
-            pipeline.search(SearchRequest("warm up", mode=settings.mode, recall=settings.recall, explain=True))
+        app = create_app(pipeline, settings, writing=_writing(index, pipeline) if writable else None)
+        app.state.service.warm_up(pipeline)
         config = uvicorn.Config(
-            create_app(pipeline, settings, writing=_writing(index, pipeline) if writable else None),
+            app,
             log_level="warning",
             timeout_graceful_shutdown=GRACE_S,
             server_header=False,

@@ -36,8 +36,8 @@ class Service:
         """writing: None for a server that only reads."""
         self.settings = settings
         self._writing = writing
-        self.metrics = Metrics(metadata.version("lsr"), pipeline.tokens_encoded)
-        self.generations = Generations(pipeline, self._count_index)
+        self.metrics = Metrics(metadata.version("lsr"), self._tokens_encoded)
+        self.generations = Generations(pipeline, self._count_index, self.warm_up)
         self._admission = Admission(settings.queue)
         self._writes = Admission(settings.queue)
         self._encoding = EncodingThread(batch=settings.encode_batch)
@@ -62,6 +62,11 @@ class Service:
     @property
     def pipeline(self) -> Pipeline:
         return self.generations.current
+
+    def warm_up(self, pipeline: Pipeline) -> None:
+        """The first of everything is slow; and a mode that the index was not tuned for is better said now."""
+        if pipeline.encoders:
+            pipeline.search(self._in_some_mode(SearchRequest("warm up", explain=True)))
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
         """Answer from one generation, from beginning to end. Raises OverloadedError when too many wait."""
@@ -117,6 +122,9 @@ class Service:
                 f" {self.settings.max_k:,}; ask for fewer, or start it with a larger LSR_SERVER_MAX_K",
                 field="k",
             )
+
+    def _tokens_encoded(self) -> int:
+        return self.pipeline.tokens_encoded()
 
     def _count_index(self, pipeline: Pipeline) -> None:
         self.metrics.documents.set(pipeline.collection.n_documents)

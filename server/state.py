@@ -8,19 +8,32 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from lsr.errors import LsrError
 from lsr.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from lsr.indexer.collection import Collection
 
 logger = logging.getLogger(__name__)
 
 
 class Generations:
-    """Holds the current pipeline. ``on_change`` is called with each new one, and with the first."""
+    """Holds the current pipeline. ``on_change`` is called with each new one, and with the first.
 
-    def __init__(self, pipeline: Pipeline, on_change: Callable[[Pipeline], None]) -> None:
+    warm_up: called with a pipeline of other models before it is served; what it raises keeps the old one
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        on_change: Callable[[Pipeline], None],
+        warm_up: Callable[[Pipeline], object] = lambda _: None,
+    ) -> None:
         self._current = pipeline
         self._on_change = on_change
+        self._warm_up = warm_up
         on_change(pipeline)
 
     @property
@@ -39,10 +52,21 @@ class Generations:
         try:
             collection = await asyncio.to_thread(before.collection.refresh)
             if collection is not before.collection:
-                self._current = await asyncio.to_thread(before.at, collection)
+                self._current = await asyncio.to_thread(self._moved, before, collection)
         except (LsrError, OSError) as error:
             logger.warning("still serving generation %d: %s", before.collection.generation, error)
             return
         if self._current is not before:
-            logger.info("serving generation %d", self._current.collection.generation)
+            logger.info(
+                "serving generation %d of %s",
+                self._current.collection.generation,
+                self._current.collection.path,
+            )
             self._on_change(self._current)
+
+    def _moved(self, before: Pipeline, collection: Collection) -> Pipeline:
+        """The pipeline over a newer generation, ready to answer."""
+        pipeline = before.at(collection)
+        if collection.path != before.collection.path:  # an alias was swapped
+            self._warm_up(pipeline)
+        return pipeline

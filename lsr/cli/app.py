@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lsr.cli.alias import alias, reencode
 from lsr.cli.encode import encode
 from lsr.cli.evaluate import evaluate
 from lsr.cli.exchange import export, import_
@@ -62,6 +63,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "merge": merge,
     "tune": tune,
     "upgrade": upgrade,
+    "alias": alias,
+    "reencode": reencode,
     "snapshot": snapshot,
     "restore": restore,
     "export": export,

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import human_bytes, human_seconds, notes, print_json, progress, results
+from lsr.cli.output import human_bytes, human_seconds, notes, preflight, print_json, progress, results
 from lsr.cli.sources import open_source
 
 if TYPE_CHECKING:
     from lsr.cli.sources import OpenSource
-    from lsr.forecast import Forecast
     from lsr.indexing import IndexSummary
 
 Output = Annotated[
@@ -94,7 +93,7 @@ def index(
                 memory=limit,
                 threads=threads or available_threads(),
                 expected=opened.expected,
-                on_forecast=lambda forecast: out.print(_preflight(forecast)),
+                on_forecast=lambda forecast: out.print(preflight(forecast)),
                 progress=advance,
             )
     except KeyboardInterrupt:
@@ -104,18 +103,6 @@ def index(
         print_json(summary)
     else:
         _report(summary, opened)
-
-
-def _preflight(forecast: Forecast) -> str:
-    """One line before the long part: documents, model, time, memory, size."""
-    speed = f"{forecast.documents_per_second:,.0f} documents/s"
-    if forecast.documents is None or forecast.seconds is None or forecast.index_bytes is None:
-        return f"{forecast.model}, {speed}; memory up to {human_bytes(forecast.memory_bytes)}"
-    return (
-        f"about {forecast.documents:,} documents with {forecast.model}: {human_seconds(forecast.seconds)}"
-        f" ({speed}), memory up to {human_bytes(forecast.memory_bytes)},"
-        f" index about {human_bytes(forecast.index_bytes)}"
-    )
 
 
 def _interrupted(output: Path, opened: OpenSource) -> str:

@@ -25,6 +25,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lsr.forecast import Forecast
+
 
 PIPE_WIDTH = 200
 
@@ -102,3 +104,15 @@ def human_seconds(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def preflight(forecast: Forecast) -> str:
+    """One line before the long part: documents, model, time, memory, size."""
+    speed = f"{forecast.documents_per_second:,.0f} documents/s"
+    if forecast.documents is None or forecast.seconds is None or forecast.index_bytes is None:
+        return f"{forecast.model}, {speed}; memory up to {human_bytes(forecast.memory_bytes)}"
+    return (
+        f"about {forecast.documents:,} documents with {forecast.model}: {human_seconds(forecast.seconds)}"
+        f" ({speed}), memory up to {human_bytes(forecast.memory_bytes)},"
+        f" index about {human_bytes(forecast.index_bytes)}"
+    )

@@ -84,3 +84,31 @@ def test_an_old_index_is_upgraded(lsr: RunLsr, tmp_path: Path) -> None:
 
     assert "in format 1 now, was 0; generation 3" in lsr("upgrade", tmp_path / "old").out
     assert lsr("info", tmp_path / "old").status == 0
+
+
+def test_an_alias_is_made_shown_and_swapped(lsr: RunLsr, index: Path, tmp_path: Path) -> None:
+    live, kept = tmp_path / "live", tmp_path / "kept"
+    lsr("snapshot", index, kept)
+    assert lsr("alias", live, index).out == f"{live} names {index}\n"
+    assert lsr("search", live, "compress", "--json").json["hits"][0]["id"] == "zip"
+    lsr("delete", live, "zip")
+    assert lsr("info", index, "--json").json["documents"] == 2
+
+    swapped = lsr("alias", live, kept, "--json").json
+    assert (swapped["index"], swapped["before"]) == (str(kept), str(index))
+    assert lsr("info", live, "--json").json["documents"] == 3
+    assert lsr("alias", live).out == f"{live} names {kept}\n"
+    assert lsr("alias", index, kept).status == lsr("alias", tmp_path / "nothing").status == 2
+
+
+def test_a_collection_is_encoded_again_and_the_alias_goes_over(
+    lsr: RunLsr, index: Path, tmp_path: Path
+) -> None:
+    live = tmp_path / "live"
+    lsr("alias", live, index)
+    done = lsr("reencode", live, "-o", tmp_path / "new", "--model", "splade-tiny", "--alias", live, "--json")
+
+    assert done.status == 0, done.err
+    assert (done.json["documents"], done.json["replaced"]) == (3, str(index))
+    assert [field["name"] for field in lsr("info", live, "--json").json["fields"]] == ["learned", "bm25"]
+    assert lsr("search", live, "compress", "--json").json["hits"][0]["id"] == "zip"

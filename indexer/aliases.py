@@ -1,0 +1,76 @@
+"""A name that stands for an index and can be made to stand for another one in one step.
+
+    point("live", "index-2026")      # live now names index-2026; returns what it named before
+    target("live")                   # the index it names
+
+An alias is a symbolic link to the index's folder, so every command, reader and writer takes it in place of the
+folder, and ``ls -l`` shows what it means. Whoever opens an index through an alias follows it once, at open, and
+never mixes two indexes; ``Collection.refresh`` follows it again, so a server goes over to the new index by
+itself while searches under way end on the old one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lsr.indexer.locking import WriterLock
+from lsr.indexer.manifest import read_manifest
+from lsr.indexer.storage import FileStorage, Storage
+
+from lsr.errors import IndexExistsError, IndexNotFoundError
+
+
+def followed(path: Path | str) -> Path:
+    """The folder that a path means: what an alias names, any other path as it is."""
+    place = Path(path)
+    return place.resolve() if place.is_symlink() else place
+
+
+def target(alias: Path | str) -> Path:
+    """The index that an alias names, as an absolute path. Raises IndexNotFoundError for what is no alias."""
+    place = Path(alias)
+    if not place.is_symlink():
+        what = "is a folder of its own" if place.exists() else "is not there"
+        raise IndexNotFoundError(f"{place}: {what}, not an alias. Make one with `lsr alias {place} INDEX`.")
+    return place.resolve()
+
+
+def point(
+    alias: Path | str,
+    index: Path | str,
+    *,
+    finishing: Callable[[], object] = lambda: None,
+    storage: Storage | None = None,
+) -> Path | None:
+    """Make an alias name an index; returns the one it named before. Readers see the one or the other.
+
+    finishing: done before the swap, while nobody can write to the index that the alias named
+    Raises IndexNotFoundError or an IndexFormatError for a target that is no index, IndexExistsError if
+    something else has the alias's name, IndexLockedError while somebody writes to the index that the alias
+    named: what they write there after the swap would be missing in the new one.
+    """
+    place, chosen, files = Path(alias), Path(index).resolve(), storage or FileStorage()
+    read_manifest(chosen)
+    if place.exists() and not place.is_symlink():
+        raise IndexExistsError(f"{place}: something else has this name. Choose another name for the alias.")
+    before = place.resolve() if place.is_symlink() else None
+    with _nobody_writing(before if before != chosen else None):
+        finishing()
+        files.point(place, Path(os.path.relpath(chosen, place.parent.resolve())))
+        files.sync_folder(place.parent)
+    return before
+
+
+@contextlib.contextmanager
+def _nobody_writing(index: Path | None) -> Iterator[None]:
+    if index is None or not index.is_dir():
+        yield
+        return
+    lock = WriterLock(index)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,130 @@
+"""Aliases: a name that goes over from one index to another while it is used."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from lsr.indexer.aliases import point, target
+from lsr.indexer.collection import Collection
+from lsr.indexer.snapshots import restore, snapshot
+from lsr.indexer.storage import FileStorage
+from lsr.indexer.upgrading import upgrade
+from lsr.indexer.verify import verify_index
+from lsr.indexer.writer import CollectionWriter
+
+from lsr.errors import IndexExistsError, IndexLockedError, IndexNotFoundError
+
+
+@pytest.fixture
+def two(make_lab, tmp_path, doc):
+    """An alias and two indexes with the same file names in them, but other documents."""
+    first, second = make_lab(tmp_path / "first"), make_lab(tmp_path / "second")
+    first.create([doc(f"a{at}", {0: 1.0 + at}, "x", {"of": "first"}) for at in range(3)])
+    second.create([doc(f"b{at}", {0: 2.0 + at}, "y", {"of": "second"}) for at in range(3)])
+    assert point(tmp_path / "live", first.path) is None
+    return tmp_path / "live", first, second
+
+
+def ids(collection):
+    return [document.id for document in collection.all_documents()]
+
+
+def test_readers_go_over_when_they_refresh_and_not_before(two):
+    live, first, second = two
+    before = Collection.open(live)
+    assert before.refresh() is before
+    assert point(live, second.path) == first.path
+    assert target(live) == second.path
+    assert ids(before) == ["a0", "a1", "a2"]
+    assert before.get("a1").metadata == {"of": "first"}
+    after = before.refresh()
+    assert ids(after) == ["b0", "b1", "b2"]
+    assert after.path == second.path
+    assert first.answer(after, {0: 1.0}) == [("b2", 4.0), ("b1", 3.0), ("b0", 2.0)]
+    assert ids(before) == ["a0", "a1", "a2"]
+    assert after.refresh() is after
+
+
+def test_nobody_ever_sees_a_mixture(two):
+    live, first, second = two
+    stop = threading.Event()
+    seen: set[tuple[str, ...]] = set()
+
+    def read():
+        collection = Collection.open(live)
+        while not stop.is_set():
+            collection = collection.refresh()
+            seen.add(tuple(ids(collection)))
+            seen.add(tuple(ids(Collection.open(live))))
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for _ in range(40):
+        point(live, second.path)
+        point(live, first.path)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert seen <= {("a0", "a1", "a2"), ("b0", "b1", "b2")}
+
+
+def test_writers_snapshots_restores_and_checks_take_an_alias(two, doc, tmp_path):
+    live, first, second = two
+    with CollectionWriter.open(live) as writer:
+        first.add(writer, [doc("a9", {0: 9.0}, "x")])
+        with pytest.raises(IndexLockedError, match="another process is writing"):
+            point(live, second.path)
+        writer.commit()
+    assert ids(first.read()) == ["a0", "a1", "a2", "a9"]
+    snapshot(live, tmp_path / "kept")
+    assert not (tmp_path / "kept").is_symlink()
+    restore(second.path, live)
+    assert ids(first.read()) == ["b0", "b1", "b2"]
+    assert verify_index(live, full=True).sound
+    assert upgrade(live).generation == first.read().generation
+
+
+def test_an_alias_moves_with_its_folder(two, tmp_path):
+    """Its target is kept relative to it."""
+    live, *_ = two
+    tmp_path.rename(tmp_path.with_name("moved"))
+    moved = tmp_path.with_name("moved") / "live"
+    assert ids(Collection.open(moved)) == ["a0", "a1", "a2"]
+    tmp_path.with_name("moved").rename(tmp_path)
+    assert not live.readlink().is_absolute()
+
+
+def test_what_cannot_be_an_alias_says_why(two, tmp_path):
+    live, first, _ = two
+    with pytest.raises(IndexNotFoundError, match="no index here"):
+        point(live, tmp_path / "nowhere")
+    with pytest.raises(IndexExistsError, match="something else has this name"):
+        point(first.path, first.path)
+    with pytest.raises(IndexNotFoundError, match=r"is a folder of its own, not an alias.*lsr alias"):
+        target(first.path)
+    with pytest.raises(IndexNotFoundError, match="is not there, not an alias"):
+        target(tmp_path / "nothing")
+
+
+def test_an_alias_whose_index_is_gone_can_be_pointed_elsewhere(two):
+    live, first, second = two
+    first.path.rename(first.path.with_name("away"))
+    with pytest.raises(IndexNotFoundError):
+        Collection.open(live)
+    point(live, second.path)
+    assert ids(Collection.open(live)) == ["b0", "b1", "b2"]
+
+
+def test_a_swap_that_fails_leaves_the_alias(two):
+    live, first, second = two
+
+    class Refusing(FileStorage):
+        def point(self, alias, target):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        point(live, second.path, storage=Refusing())
+    assert target(live) == first.path
+    point(live, second.path)
