@@ -48,6 +48,13 @@ class Case:
             * (np.array(rows).reshape(-1, len(self.bias)) + np.abs(self.bias))
         )
 
+    def rounding(self) -> npt.NDArray[np.float64]:
+        """(d + 2) 2^-24 |x| |e| for (document, term): the most by which float32's product may be off."""
+        norms = np.linalg.norm(self.hidden.astype(np.float64), axis=1)
+        longest = [norms[a:b].max(initial=0.0) for a, b in itertools.pairwise(self.offsets)]
+        sizes = np.outer(longest, np.linalg.norm(self.embedding.astype(np.float64), axis=1))
+        return (self.hidden.shape[1] + 2) * 2.0**-24 * sizes
+
 
 NASTY = [
     "plain",
@@ -59,6 +66,7 @@ NASTY = [
     "ties",
     "all positive",
     "one token dominates",
+    "near ties",
 ]
 
 
@@ -88,6 +96,8 @@ def make_case(kind: str, seed: int, lengths: list[int], width: int, n_terms: int
         bias += 1e3
     elif kind == "one token dominates" and len(hidden):
         hidden[rng.integers(len(hidden))] *= 1e6
+    elif kind == "near ties":
+        hidden = np.resize(hidden[:3], hidden.shape) * (1.0 + 2.0**-23 * rng.integers(-2, 3, hidden.shape))
     as32 = [part.astype(np.float32) for part in (hidden, embedding, bias)]
     center = rng.normal(size=width).astype(np.float32) if centered else None
     return Case(as32[0], offsets, as32[1], as32[2], center)
@@ -108,8 +118,9 @@ def check(case: Case, isa: str) -> None:
     indptr, candidates = head.candidates(case.hidden, case.offsets)
     is_candidate = np.zeros_like(logits, dtype=bool)
     is_candidate[np.repeat(np.arange(len(logits)), np.diff(indptr)), candidates] = True
-    # The bound is a proof about real numbers; what float64 itself rounds is below 2^-40 of the sizes involved.
-    assert is_candidate[logits > slack * 2.0**-17].all()
+    # What float32's product might lift above zero must be a candidate, too: the bound holds for the product
+    # as computed. What float64 itself rounds is below 2^-40 of the sizes involved.
+    assert is_candidate[logits + case.rounding() > slack * 2.0**-17].all()
 
     indptr, terms, weights = head.encode(case.hidden, case.offsets)
     for start, stop in itertools.pairwise(indptr):
@@ -137,6 +148,25 @@ def test_support_and_weights_equal_the_formula(
     isa: str, kind: str, seed: int, lengths: list[int], width: int, n_terms: int, *, centered: bool
 ) -> None:
     check(make_case(kind, seed, lengths, width, n_terms, centered=centered), isa)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**31), width=st.sampled_from([130, 384, 768]), share=st.floats(0.5, 0.99))
+@pytest.mark.parametrize("isa", ISAS)
+def test_terms_just_below_zero_are_candidates(isa: str, seed: int, width: int, share: float) -> None:
+    """Values that codes hold exactly leave nothing of the bound but its slack: a smaller one fails here."""
+    rng = np.random.default_rng(seed)
+    largest = 63 if isa == "avx2" else 127
+    hidden, embedding = (
+        rng.integers(-largest, largest + 1, size=(n, width)).astype(np.float32) for n in (7, 100)
+    )
+    hidden[:, 0], embedding[:, 0] = largest, largest
+    case = Case(hidden, np.array([0, 7]), embedding, np.zeros(100, np.float32), None)
+    case.bias = -(case.logits() + share * case.rounding())[0].astype(np.float32)
+    below = case.logits()[0] < -0.4 * case.rounding()[0]
+    _, candidates = _native.Head(case.embedding, case.bias, None, isa).candidates(case.hidden, case.offsets)
+    assert below.any()
+    assert set(np.flatnonzero(case.logits()[0] + case.rounding()[0] > 0)) <= set(candidates.tolist())
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -28,10 +28,15 @@ struct HeadWorkspace {
     };
     std::vector<Document> documents;
     Aligned<float> centered;
+    // A row or a number for each token of the batch:
     Aligned<int8_t> codes;
     Aligned<int32_t> offsets;
-    Aligned<float> token_panels;
-    Aligned<float> logits;
+    Aligned<float> norms, residuals;
+    // For one document and a few of its candidates:
+    Aligned<uint8_t> token_panels;
+    Aligned<int8_t> term_codes;
+    Aligned<int32_t> sums;
+    Aligned<uint32_t> contenders;
 };
 
 // Finds the candidates of n_documents documents, documents d's tokens being rows offsets[d] to offsets[d + 1]

@@ -10,7 +10,9 @@ namespace lsr {
 class Head {
   public:
     Head(const float* embedding, size_t n_terms, size_t width, const float* bias, const float* center, Isa isa)
-        : packed_(embedding, n_terms, width, bias, center), isa_(isa), kernels_(kernels_for(isa)) {}
+        : isa_(isa),
+          kernels_(kernels_for(isa)),
+          packed_(embedding, n_terms, width, bias, center, kernels_.filter.largest_code) {}
 
     const PackedHead& packed() const { return packed_; }
     const Kernels& kernels() const { return kernels_; }
@@ -24,9 +26,9 @@ class Head {
     SparseRows candidates(const float* hidden, const int64_t* offsets, size_t n_documents);
 
   private:
-    PackedHead packed_;
     Isa isa_;
     Kernels kernels_;
+    PackedHead packed_;
     Pool<HeadWorkspace> workspaces_;
 };
 

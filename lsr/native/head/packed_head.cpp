@@ -37,8 +37,12 @@ void check_values(const float* values, size_t n, size_t row_length, const char* 
 }  // namespace
 
 PackedHead::PackedHead(const float* embedding, size_t n_terms, size_t width, const float* bias,
-                       const float* center)
-    : embedding_(embedding), n_terms_(n_terms), width_(width), n_groups_((width + 7) / 8 * 2) {
+                       const float* center, int largest_code)
+    : embedding_(embedding),
+      n_terms_(n_terms),
+      width_(width),
+      n_groups_((width + 7) / 8 * 2),
+      largest_code_(largest_code) {
     if (n_terms == 0 || n_terms > std::numeric_limits<uint32_t>::max() || width == 0 || width > kMaxWidth) {
         throw std::invalid_argument("a head needs 1 to 65,536 columns and at least one term, not " +
                                     std::to_string(n_terms) + " x " + std::to_string(width));
@@ -56,7 +60,7 @@ PackedHead::PackedHead(const float* embedding, size_t n_terms, size_t width, con
 
     const size_t n_padded = n_tiles() * kTileTerms;
     codes_.reserve(n_padded * n_groups_ * 4);
-    std::fill_n(codes_.data(), n_padded * n_groups_ * 4, static_cast<uint8_t>(kTermCodeOffset));
+    std::fill_n(codes_.data(), n_padded * n_groups_ * 4, static_cast<uint8_t>(code_offset()));
     for (Aligned<float>* numbers : {&scale_, &residual_, &norm_, &bound_bias_}) {
         numbers->reserve(n_padded);
         std::fill_n(numbers->data(), n_padded, 0.0f);
@@ -68,15 +72,16 @@ void PackedHead::pack_term(size_t term) {
     const float* e = row(term);
     float largest = 0.0f;
     for (size_t at = 0; at < width_; ++at) largest = std::max(largest, std::fabs(e[at]));
-    const float scale = largest / 63.0f < kSmallestScale ? 0.0f : largest / 63.0f;
+    const float step = largest / static_cast<float>(largest_code_);
+    const float scale = step < kSmallestScale ? 0.0f : step;
 
     uint8_t* panel = codes_.data() + term / kPanelTerms * n_groups_ * kPanelTerms * 4 + term % kPanelTerms * 4;
     double residual_squares = 0.0;
     double center_product = 0.0;
     for (size_t at = 0; at < width_; ++at) {
         const double exact = scale == 0.0f ? 0.0 : static_cast<double>(e[at]) / scale;
-        const int code = std::clamp(static_cast<int>(std::lrint(exact)), -63, 63);
-        panel[at / 4 * kPanelTerms * 4 + at % 4] = static_cast<uint8_t>(code + kTermCodeOffset);
+        const int code = std::clamp(static_cast<int>(std::lrint(exact)), -largest_code_, largest_code_);
+        panel[at / 4 * kPanelTerms * 4 + at % 4] = static_cast<uint8_t>(code + code_offset());
         const double rest = e[at] - static_cast<double>(scale) * code;
         residual_squares += rest * rest;
         center_product += static_cast<double>(center_[at]) * e[at];

@@ -4,17 +4,18 @@
 //     logit(t, v) = x_t . e_v + b_v          x_t: hidden state of token t, e_v, b_v: row and bias of term v
 //     weight(v)   = log(1 + max(0, max over t of logit(t, v)))
 //
-// Of 30,522 terms some 130 end above zero. The *definition* of the result is the float32 product of
-// kernels/product.h for every term; an 8-bit filter with a rigorous bound finds some 250 candidates, and only
-// they are computed so.
+// Of 30,522 terms some 130 end above zero. The *definition* of the result is the float32 dot product of
+// kernels/rows.h for every token and term; an 8-bit filter with a rigorous bound finds some 200 candidate
+// terms, the same bound taken token by token leaves one or two tokens for each, and only these products are
+// computed.
 //
 // Why no term is lost. Let u = 2^-24, the rounding unit of float32. Any vector c will do as a centre; with
 // x' = fl(x - c) and b0_v = b_v + c . e_v,
 //
 //     x . e_v + b_v = (x - c) . e_v + b0_v = x' . e_v + (x - c - x') . e_v + b0_v.
 //
-// Terms and tokens have integer codes: e_v = s_v q_v + r_v with q_v in [-63, 63], x' = s q + r with q in [-127,
-// 127], one s for the document. Then
+// Terms and tokens have integer codes: e_v = s_v q_v + r_v and x' = s q + r with one s for the document, all
+// codes in [-127, 127] (AVX2: [-63, 63]). Then
 //
 //     x' . e_v = (s q) . (s_v q_v)  +  (s q) . r_v  +  r . e_v.
 //
@@ -41,6 +42,10 @@
 //     residual  = B (1 + d 2^-22) + 2^-20 (A + B) + (d + 8) 2^-23 (A + B + |c|)
 //     bias_v    = b0_v + 2^-20 |b0_v| + d 2^-50 |c| nu_v + kUnderflow, rounded up.
 //
+// The tokens of a candidate are bounded by the same lines with A_t and B_t instead of A and B. They hold for
+// the computed product, from both sides, so a token whose upper bound is below another's lower bound has the
+// smaller product; the common c . e_v does not matter there.
+//
 // The final log1p is strictly monotone at zero, so the support is exactly that of the definition, whatever the
 // centre: a better one (the mean hidden state) only means fewer candidates.
 #pragma once
@@ -62,8 +67,10 @@ class PackedHead {
   public:
     // embedding: [n_terms][width], kept by reference; bias: [n_terms], -inf for a term that shall never have
     // weight; center: [width] or null for zeros. Throws std::invalid_argument, naming the place, if a value is
-    // not finite or larger than kLargestValue, or a size is out of range.
-    PackedHead(const float* embedding, size_t n_terms, size_t width, const float* bias, const float* center);
+    // not finite or larger than kLargestValue, or a size is out of range. largest_code: the filter's
+    // (filter.h).
+    PackedHead(const float* embedding, size_t n_terms, size_t width, const float* bias, const float* center,
+               int largest_code);
 
     size_t n_terms() const { return n_terms_; }
     size_t width() const { return width_; }
@@ -73,6 +80,12 @@ class PackedHead {
     float center_norm() const { return center_norm_; }
     const float* row(size_t term) const { return embedding_ + term * width_; }
     float bias(size_t term) const { return bias_[term]; }
+    int largest_code() const { return largest_code_; }
+    int code_offset() const { return largest_code_ + 1; }
+    // What bounds a term's logits: the step of its codes, nu_v and bias_v.
+    float scale(size_t term) const { return scale_[term]; }
+    float norm(size_t term) const { return norm_[term]; }
+    float bound_bias(size_t term) const { return bound_bias_[term]; }
     FilterTile tile(size_t at) const;
     // Bytes of its own, without the embedding table.
     size_t size_bytes() const;
@@ -84,6 +97,7 @@ class PackedHead {
     size_t n_terms_;
     size_t width_;
     size_t n_groups_;
+    int largest_code_;
     float center_norm_;
     std::vector<float> bias_;
     std::vector<float> center_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attention.h"
+#include "codes.h"
 #include "cpu.h"
 #include "filter.h"
 #include "product.h"
@@ -11,6 +12,7 @@ namespace lsr {
 
 struct Kernels {
     Filter filter;
+    MultiplyCodes multiply_codes;
     Multiply multiply;
     Attend attend;
     RowKernels rows;

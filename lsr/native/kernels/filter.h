@@ -1,6 +1,6 @@
 // The filter's kernel: for one document and 64 terms, which terms may have a positive logit at some token?
 //
-// Integers decide: a product of 7-bit codes of the term with 8-bit codes of the token, its maximum over the
+// Integers decide: a product of the term's codes with the token's, its maximum over the
 // tokens, then one upper bound per term in float32. Why the bound is a proof stands in head/packed_head.h.
 #pragma once
 
@@ -12,11 +12,9 @@ namespace lsr {
 inline constexpr size_t kPanelTerms = 16;  // one 64-byte line: 16 terms x 4 codes
 inline constexpr size_t kTileTerms = 64;
 inline constexpr size_t kTilePanels = kTileTerms / kPanelTerms;
-inline constexpr int kTermCodeOffset = 64;
-
-// A term's codes lie in [-63, 63] and are stored + 64, in [1, 127]; a token's lie in [-127, 127], for AVX2 in
-// [-63, 63]. AVX2's vpmaddubsw saturates sums of products at 16 bits: 2 * 127 * 127 = 32,258 just fits, and so
-// does 4 * 127 * 63 = 32,004. So one layout of the terms serves every processor.
+// Codes have 8 bits, in [-127, 127], for AVX2 7 bits, in [-63, 63]; a term's are stored + 128 (or 64), because
+// the instructions multiply unsigned by signed bytes. AVX2's vpmaddubsw saturates sums of two products at 16
+// bits: even four of 7 bits fit, 4 * 127 * 63 = 32,004.
 struct FilterTile {
     const uint8_t* codes;   // [kTilePanels][n_groups][kPanelTerms][4]
     size_t n_groups;        // groups of 4 codes; even
@@ -30,9 +28,10 @@ struct FilterTile {
 };
 
 struct FilterDocument {
-    const int8_t* codes;     // [n_tokens][4 * n_groups]
-    const int32_t* offsets;  // [n_tokens]: -64 * the sum of the token's codes, which undoes the stored + 64
-    size_t n_tokens;         // >= 1
+    const int8_t* codes;  // [n_tokens][4 * n_groups]
+    const int32_t*
+        offsets;      // [n_tokens]: minus the sum of the token's codes times what the term's were raised by
+    size_t n_tokens;  // >= 1
     float scale;
     float norm;
     float residual;
@@ -47,7 +46,7 @@ using FilterFunction = size_t (*)(const FilterTile& tile, const FilterDocument& 
 
 struct Filter {
     FilterFunction run;
-    float largest_code;  // of a token
+    int largest_code;  // of terms and tokens; terms' codes are stored + (largest_code + 1)
 };
 
 size_t filter_scalar(const FilterTile& tile, const FilterDocument& document, uint32_t* out);

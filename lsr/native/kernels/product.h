@@ -1,8 +1,7 @@
 // Matrix products in float32: rows times panels of 16 columns, with what follows each product done in
 // registers.
 //
-// One kernel serves linear layers (panels = packed weights) and the head's exact logits (rows = embeddings of
-// candidate terms, panels = a document's tokens).
+// It serves the linear layers; the panels are their packed weights.
 #pragma once
 
 #include <cstddef>

@@ -22,14 +22,31 @@ struct Quantized {
 };
 using Quantize = Quantized (*)(const float* x, size_t n, float inverse_scale, int8_t* codes);
 
-// The largest of n >= 1 values.
-using Largest = float (*)(const float* x, size_t n);
+// x . y in one order of summation for each n.
+using Dot = float (*)(const float* x, const float* y, size_t n);
+
+// One term against the tokens of a document: bounds of its logits, without the bias, from products of codes.
+struct Contest {
+    const int32_t* sums;  // [n_tokens], of code products; readable up to the next multiple of 16
+    const float* norms;   // [n_tokens], readable likewise, and so the next
+    const float* residuals;
+    size_t n_tokens;
+    float scale;          // of a sum
+    float term_residual;  // factor of a token's norm
+    float term_norm;      // factor of a token's residual
+    float floor;          // logits at or below it do not matter
+};
+
+// Writes, ascending, the tokens that may have the largest logit above the floor: those whose upper bound is not
+// less than the floor and than every token's lower bound. `out` has room for n_tokens + 16. Returns how many.
+using FindContenders = size_t (*)(const Contest& contest, uint32_t* out);
 
 struct RowKernels {
     LayerNorm layer_norm;
     Center center;
     Quantize quantize;
-    Largest largest;
+    Dot dot;
+    FindContenders find_contenders;
 };
 
 extern const RowKernels kRowsScalar;

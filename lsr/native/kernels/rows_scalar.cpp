@@ -42,12 +42,28 @@ Quantized quantize(const float* x, size_t n, float inverse_scale, int8_t* codes)
     return result;
 }
 
-float largest(const float* x, size_t n) {
-    return *std::max_element(x, x + n);
+float dot(const float* x, const float* y, size_t n) {
+    float sum = 0.0f;
+    for (size_t at = 0; at < n; ++at) sum += x[at] * y[at];
+    return sum;
+}
+
+size_t find_contenders(const Contest& c, uint32_t* out) {
+    auto middle = [&c](size_t token) { return static_cast<float>(c.sums[token]) * c.scale; };
+    auto width = [&c](size_t token) {
+        return c.norms[token] * c.term_residual + c.residuals[token] * c.term_norm;
+    };
+    float bar = c.floor;
+    for (size_t token = 0; token < c.n_tokens; ++token) bar = std::max(bar, middle(token) - width(token));
+    size_t count = 0;
+    for (size_t token = 0; token < c.n_tokens; ++token) {
+        if (!(middle(token) + width(token) < bar)) out[count++] = static_cast<uint32_t>(token);
+    }
+    return count;
 }
 
 }  // namespace
 
-const RowKernels kRowsScalar = {layer_norm, center, quantize, largest};
+const RowKernels kRowsScalar = {layer_norm, center, quantize, dot, find_contenders};
 
 }  // namespace lsr

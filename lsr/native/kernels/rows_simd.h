@@ -28,12 +28,55 @@ void layer_norm(const float* x, size_t n, const float* weight, const float* bias
     }
 }
 
-float largest(const float* x, size_t n) {
-    const float lowest = -__builtin_inff();
-    Floats highest = broadcast(lowest);
-    for (size_t at = 0; at < n; at += kLanes)
-        highest = maximum(highest, load_first(x + at, lanes_at(at, n), lowest));
-    return maximum_of(highest);
+float dot(const float* x, const float* y, size_t n) {
+    Floats sum[4] = {broadcast(0.0f), broadcast(0.0f), broadcast(0.0f), broadcast(0.0f)};
+    size_t at = 0;
+    for (; at + 4 * kLanes <= n; at += 4 * kLanes) {
+#pragma GCC unroll 4
+        for (size_t part = 0; part < 4; ++part) {
+            sum[part] = multiply_add(load(x + at + part * kLanes), load(y + at + part * kLanes), sum[part]);
+        }
+    }
+    for (; at < n; at += kLanes) {
+        const size_t count = lanes_at(at, n);
+        sum[0] = multiply_add(load_first(x + at, count, 0.0f), load_first(y + at, count, 0.0f), sum[0]);
+    }
+    return sum_of((sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+// A contest's bounds of the tokens from `at` on: middle +- width.
+struct Bounds {
+    Floats middle, width;
+    Bounds(const Contest& c, size_t at)
+        : middle(load_integers(c.sums + at) * broadcast(c.scale)),
+          width(multiply_add(load(c.norms + at), broadcast(c.term_residual),
+                             load(c.residuals + at) * broadcast(c.term_norm))) {}
+};
+
+size_t find_contenders(const Contest& c, uint32_t* out) {
+    Floats bars = broadcast(c.floor);
+    size_t at = 0;
+    for (; at + kLanes <= c.n_tokens; at += kLanes) {
+        const Bounds bounds(c, at);
+        bars = maximum(bars, bounds.middle - bounds.width);
+    }
+    float lower[kLanes];
+    if (at < c.n_tokens) {
+        const Bounds bounds(c, at);
+        store(lower, bounds.middle - bounds.width);
+        bars = maximum(bars, load_first(lower, c.n_tokens - at, c.floor));
+    }
+    const Floats bar = broadcast(maximum_of(bars));
+    size_t count = 0;
+    for (at = 0; at < c.n_tokens; at += kLanes) {
+        const Bounds bounds(c, at);
+        uint32_t passing = not_less(bounds.middle + bounds.width, bar);
+        if (c.n_tokens - at < kLanes) passing &= (1u << (c.n_tokens - at)) - 1;
+        for (; passing != 0; passing &= passing - 1) {
+            out[count++] = static_cast<uint32_t>(at) + static_cast<uint32_t>(__builtin_ctz(passing));
+        }
+    }
+    return count;
 }
 
 float center(const float* x, const float* center, size_t n, float* out) {

@@ -61,6 +61,13 @@ inline Floats load_first(const float* from, size_t n, float fill) {
 inline void store_first(float* to, size_t n, Floats x) {
     _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << n) - 1), x);
 }
+inline Floats load_integers(const int32_t* from) {
+    return _mm512_cvtepi32_ps(_mm512_loadu_si512(from));
+}
+// A bit for each lane in which a is not less than b; true if one of them is no number.
+inline uint32_t not_less(Floats a, Floats b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ);
+}
 inline float sum_of(Floats x) {
     return _mm512_reduce_add_ps(x);
 }
@@ -131,6 +138,12 @@ inline Floats load_first(const float* from, size_t n, float fill) {
 }
 inline void store_first(float* to, size_t n, Floats x) {
     _mm256_maskstore_ps(to, first_lanes(n), x);
+}
+inline Floats load_integers(const int32_t* from) {
+    return _mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+inline uint32_t not_less(Floats a, Floats b) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLT_UQ)));
 }
 inline float sum_of(Floats x) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
