@@ -55,16 +55,24 @@ struct Forward {
 
     // Where document `at` lies. Throws Corrupt rather than leave the arrays.
     Row row(size_t at) const {
-        if (at >= n_documents)
-            throw Corrupt("a list names document " + std::to_string(at) + ", but there are " +
-                          std::to_string(n_documents));
+        if (at >= n_documents) [[unlikely]]
+            refuse_document(at);
         const int64_t begin = indptr[at], end = indptr[at + 1];
-        if (begin < 0 || end < begin || uint64_t(end) > nnz) {
-            throw Corrupt("the vector of document " + std::to_string(at) + " lies at [" +
-                          std::to_string(begin) + ", " + std::to_string(end) + ") of " + std::to_string(nnz) +
-                          " non-zeros");
-        }
+        if (begin < 0 || end < begin || uint64_t(end) > nnz) [[unlikely]]
+            refuse_row(at);
         return {size_t(begin), size_t(end)};
+    }
+
+  private:
+    // Out of line: with their texts inlined, `row` would not be.
+    [[noreturn, gnu::noinline]] void refuse_document(size_t at) const {
+        throw Corrupt("a list names document " + std::to_string(at) + ", but there are " +
+                      std::to_string(n_documents));
+    }
+    [[noreturn, gnu::noinline]] void refuse_row(size_t at) const {
+        throw Corrupt("the vector of document " + std::to_string(at) + " lies at [" +
+                      std::to_string(indptr[at]) + ", " + std::to_string(indptr[at + 1]) + ") of " +
+                      std::to_string(nnz) + " non-zeros");
     }
 };
 

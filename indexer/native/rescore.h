@@ -4,8 +4,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "buffer.h"
 #include "hits.h"
 #include "kernel_set.h"
 #include "query.h"
@@ -29,32 +31,43 @@ class Rescorer {
     void score_all(const Part& part, const uint32_t* documents, size_t n, std::vector<Hit>& hits);
 
   private:
+    // A term that a document and the query have in common: where it is in the document's row, and its weight in
+    // the query.
+    struct Match {
+        uint32_t position;
+        float weight;
+    };
+
     // A document on its way through the stages of `add_field`.
     struct Stage {
         Row row;
         size_t n_matches;
-        bool matched;  // its positions are known; false: the row is too long for the buffer
+        bool matched;  // its matches are known; false: the row is too long for the buffer
     };
 
     void add_field(const Forward& forward, size_t field, const uint32_t* documents, size_t n);
     void load_row(const Forward& forward, size_t document, Stage& stage) const;
     void match_row(const Forward& forward, size_t field, size_t slot);
     double add_long_row(const Forward& forward, size_t field, Row row, double score);
-    size_t match(const Forward& forward, size_t field, size_t begin, size_t size, uint16_t* positions) const;
+    size_t match(const Forward& forward, size_t field, size_t begin, size_t size, Match* matches);
 
     static constexpr size_t kStartsAhead = 16;  // in documents, as all here
     static constexpr size_t kMatchAfter = 6;
     static constexpr size_t kAddAfter = 10;
     static constexpr size_t kStages = 16;  // above kAddAfter
     static constexpr size_t kRowTerms = 512;
-    static constexpr size_t kRowPositions = kRowTerms + 64;
+    static constexpr size_t kPositions = kRowTerms + 64;
 
     const QueryWeights* weights_ = nullptr;
     const KernelSet* kernels_ = nullptr;
     std::vector<MatchBitmap> bitmaps_;
     std::vector<double> scores_;
     std::array<Stage, kStages> stages_;
-    std::vector<uint16_t> positions_;  // kStages rows of kRowPositions
+    std::vector<Match> matches_;       // kStages rows of kRowTerms
+    std::vector<uint16_t> positions_;  // kPositions
+    // By field: the query's weights by term, for terms of 16 bits. A load instead of a search for each match.
+    std::vector<Buffer<float>> tables_;
+    std::vector<std::pair<uint32_t, uint32_t>> set_;  // (field, term) of what is not 0 in them
 };
 
 }  // namespace lsr

@@ -151,12 +151,15 @@ void TileScanner::scan_blocks(size_t tile) {
     kernels_->add_rows(block_rows_.data(), block_rows_.size(), (n_groups_ + kBlock - 1) / kBlock, false,
                        block_acc_.get());
     const uint64_t* allowed = allowed_words(tile);
-    const size_t n = kernels_->find_blocks(acc_.get(), block_acc_.get(), n_groups_, allowed, filter_threshold(),
-                                           kFoundByBlocks, found_bounds_.data(), found_.data());
+    size_t n = kernels_->find_blocks(acc_.get(), block_acc_.get(), n_groups_, allowed, filter_threshold(),
+                                     kFoundByBlocks, found_bounds_.data(), found_.data());
     if (n > kFoundByBlocks) {
         complete(tile, allowed);
     } else {
         completed_in_a_row_ = 0;
+        // A block's bound stands for places behind the last document, too.
+        const size_t n_documents = (*parts_)[part_].segment->n_documents - tile * kTile;
+        while (n > 0 && found_[n - 1] >= n_documents) --n;
         score_found(tile, n);
     }
 }

@@ -59,7 +59,7 @@ def queries(rng: np.random.Generator, n: int, n_fields: int = 1) -> list[Query]:
 def large() -> list[SegmentView]:
     """Three segments: several tiles with block rows, less than a tile, and a few documents."""
     rng = np.random.default_rng(7)
-    return [segment_of([zipfian(rng, n, 24)]) for n in (110_000, 20_000, 70)]
+    return [segment_of([zipfian(rng, n, 24)]) for n in (110_003, 20_000, 70)]
 
 
 def check(
@@ -207,3 +207,19 @@ def test_a_batch_is_approximated_like_its_queries(large: list[SegmentView]) -> N
 def test_shares_outside_their_range_are_refused(arguments: dict[str, float], named: str) -> None:
     with pytest.raises(InvalidArgumentError, match=f"{named} must be above 0 and at most 1, not"):
         Approximation(**arguments)
+
+
+@pytest.mark.parametrize("n", [100_001, 100_007, 100_060])
+def test_the_best_document_is_the_last_of_an_unfinished_block(isa: str, n: int) -> None:
+    """A block's bound stands for 8 documents, also where fewer are left."""
+    rng = np.random.default_rng(n)
+    vectors = zipfian(rng, n - 1, 24)
+    best = Vectors(
+        np.append(vectors.indptr, vectors.indptr[-1] + 2),
+        np.append(vectors.terms, np.array([0, 1], np.uint16)),
+        np.append(vectors.weights, np.array([7.0, 7.0], np.float32)),
+    )
+    query = Query(np.zeros(2, np.uint32), np.array([0, 1], np.uint32), np.ones(2, np.float32))
+    searcher = Searcher([segment_of([best])], isa=isa)
+    for k in (1, 10):
+        check(searcher, query, k)
