@@ -64,7 +64,8 @@ SparseRows encode_batches(const int64_t* offsets, size_t n_documents, size_t n_t
                           const std::function<void(Batch, SparseRows&)>& encode) {
     const std::vector<Batch> batches = split_batches(offsets, n_documents, n_threads);
     std::vector<SparseRows> parts(batches.size());
-    parallel(batches.size(), n_threads, [&](size_t, size_t piece) { encode(batches[piece], parts[piece]); });
+    parallel_for(batches.size(), static_cast<int>(n_threads),
+                 [&](size_t, size_t piece) { encode(batches[piece], parts[piece]); });
     return join(parts);
 }
 
