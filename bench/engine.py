@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from lsr.indexer.kernels import supported_isa
+from lsr.indexer.kernels import FieldView, Searcher, SegmentView, build_lists, supported_isa
 from peers import Engine, QueryVector, builders
 from peers.ours import Ours
 from vectors import Documents, mixed_documents, real_documents, real_queries
@@ -40,7 +40,7 @@ class Row:
     k: int
     median_us: float
     p99_us: float
-    recall: float
+    recall: float | None
     bytes_per_posting: float
     build_seconds: float
 
@@ -51,9 +51,12 @@ def main() -> None:
     for name in options.sets:
         documents = _documents(name, options.collections, options.cache)
         queries = _queries(name, options)
-        engines = _build_all(documents, options.engines, options.cache / documents.name)
+        if options.load == "memory":
+            documents = documents.in_memory()
+        engines = _build_all(documents, options.engines, options.isas, options.cache / documents.name)
+        print(json.dumps({"set": documents.name, "call_us": _call_us()}), flush=True)
         for k in options.k:
-            rows = _measure(documents, engines, queries, k, options.rounds)
+            rows = _measure(documents, engines, queries, k, options)
             for row in rows:
                 times_ours = round(row.median_us / rows[0].median_us, 2)
                 print(json.dumps(asdict(row) | {"times_ours": times_ours}), flush=True)
@@ -72,6 +75,18 @@ def _options() -> argparse.Namespace:
         "--queries", type=int, default=1000, help="questions beside the collection's own queries"
     )
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--isas", nargs="*", default=_lower_isas(), help="lower instruction sets to measure ours with, too"
+    )
+    parser.add_argument(
+        "--recalled", type=int, default=RECALLED, help="queries whose recall is checked; 0: none"
+    )
+    parser.add_argument(
+        "--load",
+        choices=["map", "memory"],
+        default="map",
+        help="vectors of mixtures as mapped files, or copied into memory (huge pages)",
+    )
     options = parser.parse_args()
     if options.collections is None:
         parser.error("name the folder of collections with --collections or LSR_COLLECTIONS")
@@ -93,7 +108,7 @@ def _queries(name: str, options: argparse.Namespace) -> list[QueryVector]:
 Built = tuple[Engine, float]
 
 
-def _build_all(documents: Documents, names: Sequence[str], folder: Path) -> list[Built]:
+def _build_all(documents: Documents, names: Sequence[str], isas: Sequence[str], folder: Path) -> list[Built]:
     """The engines that can be built, each with its build time; ours first, and for each instruction set."""
     built: list[Built] = []
     for name in names:
@@ -108,7 +123,7 @@ def _build_all(documents: Documents, names: Sequence[str], folder: Path) -> list
             continue
         built.append((engine, time.perf_counter() - begin))
         if isinstance(engine, Ours):
-            built += [(_lower(documents, isa), built[-1][1]) for isa in _lower_isas()]
+            built += [(engine.with_isa(isa), built[-1][1]) for isa in isas]
     return built
 
 
@@ -117,25 +132,24 @@ def _lower_isas() -> list[str]:
     return levels[: levels.index(supported_isa())]
 
 
-def _lower(documents: Documents, isa: str) -> Ours:
-    engine = Ours(documents, isa)
-    engine.name = f"lsr ({isa})"
-    return engine
-
-
 def _measure(
-    documents: Documents, engines: Sequence[Built], queries: Sequence[QueryVector], k: int, rounds: int
+    documents: Documents,
+    engines: Sequence[Built],
+    queries: Sequence[QueryVector],
+    k: int,
+    options: argparse.Namespace,
 ) -> list[Row]:
     prepared = [[engine.prepare(query) for query in queries] for engine, _ in engines]
     best = np.full((len(engines), len(queries)), np.inf)
-    for round_ in range(rounds):
+    for round_ in range(options.rounds):
         for at, (engine, _) in enumerate(engines):
             logger.info("%s: k = %d, round %d, %s", documents.name, k, round_ + 1, engine.name)
             np.minimum(best[at], _time_all(engine, prepared[at], k), out=best[at])
-    truth = _truth(documents, queries[:RECALLED], k)
+    recalled = queries[: options.recalled]
+    truth = _truth(documents, recalled, k) if recalled else []
     rows = []
     for at, (engine, seconds) in enumerate(engines):
-        found = [engine.search(query, k) for query in prepared[at][:RECALLED]]
+        found = [engine.search(query, k) for query in prepared[at][: len(recalled)]]
         rows.append(
             Row(
                 set=documents.name,
@@ -143,7 +157,7 @@ def _measure(
                 k=k,
                 median_us=round(float(np.median(best[at])), 1),
                 p99_us=round(float(np.percentile(best[at], 99)), 1),
-                recall=round(_recall(truth, found), 4),
+                recall=round(_recall(truth, found), 4) if recalled else None,
                 bytes_per_posting=round(engine.size_bytes / documents.nnz, 2),
                 build_seconds=round(seconds, 2),
             )
@@ -162,8 +176,28 @@ def _time_all(engine: Engine, prepared: Sequence[object], k: int) -> np.ndarray:
 
 
 def _truth(documents: Documents, queries: Sequence[QueryVector], k: int) -> list[set[int]]:
-    ours = Ours(documents)
+    vectors = FieldView(documents.indptr, documents.terms, documents.weights, _no_lists(len(documents)))
+    ours = Ours(SegmentView(len(documents), [vectors]), 0)
     return [set(ours.searcher.reference(*ours.prepare(query), k)[0].tolist()) for query in queries]
+
+
+def _no_lists(n_documents: int) -> dict[str, np.ndarray]:
+    """Lists that hold nothing: the reference scorer reads vectors only."""
+    lists = build_lists(np.zeros(1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.float32), n_terms=0)
+    return lists | {"layout": np.array([lists["layout"][0], n_documents])}
+
+
+def _call_us() -> float:
+    """What a call of ours costs from Python before anything is searched: a query without terms."""
+    empty = FieldView(np.zeros(2, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.float32), _no_lists(1))
+    searcher = Searcher([SegmentView(1, [empty])])
+    nothing = (np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.float32))
+    times = []
+    for _ in range(2000):
+        begin = time.perf_counter()
+        searcher.search(*nothing, 10)
+        times.append(time.perf_counter() - begin)
+    return round(float(np.median(times)) * 1e6, 2)
 
 
 def _recall(truth: Sequence[set[int]], found: Sequence[Sequence[int]]) -> float:

@@ -28,6 +28,10 @@ from report import Machine, Report, Table  # noqa: E402 - found beside this file
 SUITES: dict[str, dict[str, list[str]]] = {
     "engine": {
         "Engines over 35,697 passages": ["engine.py"],
+        "Engines over 236,404 passages": [
+            *("engine.py", "--sets", "wiki-lead"),
+            *("--engines", "lsr", "numba TAAT", "splade-index"),
+        ],
         "Engines over a million synthetic documents": [
             *("engine.py", "--sets", "msmarco-dl:1000000"),
             *("--engines", "lsr", "numba TAAT", "splade-index"),

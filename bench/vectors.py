@@ -6,12 +6,13 @@ import gzip
 import json
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from lsr.data.beir import BeirDataset
+from lsr.data.beir import BeirDataset, corpus_file
+from lsr.data.readers import read_documents
 
 from lsr.encoders.loading import load_encoder
 from lsr.vectors import SparseVectors
@@ -38,6 +39,10 @@ class Documents:
     def __len__(self) -> int:
         return len(self.indptr) - 1
 
+    def in_memory(self) -> Documents:
+        """The same, copied out of whatever it was mapped from."""
+        return replace(self, terms=np.array(self.terms), weights=np.array(self.weights))
+
     @property
     def nnz(self) -> int:
         return int(self.indptr[-1])
@@ -52,7 +57,12 @@ def real_documents(collections: Path, name: str, cache: Path) -> Documents:
 
 
 def real_queries(collections: Path, name: str, cache: Path, *, extra: int) -> SparseVectors:
-    """The collection's queries, and `extra` real questions of MS MARCO users beside them."""
+    """The collection's queries, and `extra` real questions of MS MARCO users beside them.
+
+    wiki-lead has none of its own: its queries are the test claims of wiki-fever, which was made over it.
+    """
+    if name == "wiki-lead":
+        return _cached(cache / "wiki-fever-test-queries.npz", lambda: _encode_claims(collections))
     own = _cached(
         cache / f"{name}-queries.npz",
         lambda: load_encoder(ENCODER).encode_queries(
@@ -66,6 +76,13 @@ def real_queries(collections: Path, name: str, cache: Path, *, extra: int) -> Sp
     return SparseVectors.concatenate([own, questions])
 
 
+def _encode_claims(collections: Path) -> SparseVectors:
+    claims = BeirDataset.open(
+        collections / "wiki-fever", split="test", corpus=corpus_file(collections / "wiki-lead")
+    )
+    return load_encoder(ENCODER).encode_queries([query.text for query in claims.queries])
+
+
 def _cached(path: Path, encode: Callable[[], SparseVectors]) -> SparseVectors:
     if not path.exists():
         logger.info("encoding %s", path.stem)
@@ -76,7 +93,7 @@ def _cached(path: Path, encode: Callable[[], SparseVectors]) -> SparseVectors:
 
 def _encode_documents(folder: Path) -> SparseVectors:
     encoder = load_encoder(ENCODER)
-    texts = [document.encoder_text() for document in BeirDataset.open(folder).documents()]
+    texts = [document.encoder_text() for document in read_documents(corpus_file(folder))]
     parts = [encoder.encode_documents(texts[at : at + CHUNK]) for at in range(0, len(texts), CHUNK)]
     return SparseVectors.concatenate(parts)
 

@@ -15,11 +15,16 @@ from peers import QueryVector
 class Ours:
     name = "lsr"
 
-    def __init__(self, documents: Documents, isa: str = "") -> None:
-        vectors = (documents.indptr, documents.terms, documents.weights)
-        lists = build_lists(*vectors, n_terms=documents.vocabulary_size)
-        self.searcher = Searcher([SegmentView(len(documents), [FieldView(*vectors, lists)])], isa=isa)
-        self.size_bytes = sum(array.nbytes for array in (*vectors, *lists.values()))
+    def __init__(self, segment: SegmentView, size_bytes: int, isa: str = "") -> None:
+        self.segment = segment
+        self.searcher = Searcher([segment], isa=isa)
+        self.size_bytes = size_bytes
+
+    def with_isa(self, isa: str) -> Ours:
+        """The same index, searched with a lower instruction set."""
+        lower = Ours(self.segment, self.size_bytes, isa)
+        lower.name = f"lsr ({isa})"
+        return lower
 
     def prepare(self, query: QueryVector) -> Any:
         terms, weights = query
@@ -30,4 +35,7 @@ class Ours:
 
 
 def build(documents: Documents, _folder: Path) -> Ours:
-    return Ours(documents)
+    vectors = (documents.indptr, documents.terms, documents.weights)
+    lists = build_lists(*vectors, n_terms=documents.vocabulary_size)
+    segment = SegmentView(len(documents), [FieldView(*vectors, lists)])
+    return Ours(segment, sum(array.nbytes for array in (*vectors, *lists.values())))
