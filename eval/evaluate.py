@@ -24,6 +24,7 @@ from lsr.eval.results import (
 )
 
 from lsr.errors import InvalidArgumentError
+from lsr.passages import document_ids, n_documents
 from lsr.pipeline import default_weights, encode, retrieve, tuned_for
 
 if TYPE_CHECKING:
@@ -83,7 +84,6 @@ def evaluate(
     seed: int = 0,
     measures: Sequence[str] = DEFAULT_MEASURES,
     self_matches: SelfMatches = "kept",
-    truncated: int | None = None,
     threads: int = 1,
     mode: Mode = "exact",
     recall: float | None = None,
@@ -92,7 +92,6 @@ def evaluate(
 
     self_matches: "removed" drops the hit with the query's own id (sets like ArguAna: queries are documents)
     seed:         of the intervals
-    truncated:    documents cut by the encoder when the index was built, if that is known
     threads:      for searching; the latency is measured on one
     mode, recall: of the searches, as in a request
     Raises InvalidArgumentError for an unknown measure, or a dataset without a judged query.
@@ -124,8 +123,9 @@ def evaluate(
             queries=len(dataset.queries),
             judged_queries=len(queries),
             unknown_queries=len(dataset.qrels) - len(queries),
-            documents=pipeline.collection.n_documents,
-            truncated=truncated,
+            documents=n_documents(pipeline.collection),
+            truncated=pipeline.collection.manifest.counts.get("truncated"),
+            split=pipeline.collection.manifest.counts.get("split"),
             self_matches=self_matches,
             non_zeros=statistics.non_zeros(system.weights),
             flops=statistics.flops_of(system.weights),
@@ -141,7 +141,7 @@ def _as_run(
     collection: Collection, queries: Sequence[Query], hits: Sequence[Hits], self_matches: SelfMatches
 ) -> dict[str, list[tuple[str, float]]]:
     found_numbers = np.unique(np.concatenate([found.numbers for found in hits]))
-    id_of = dict(zip(found_numbers.tolist(), collection.ids(found_numbers), strict=True))
+    id_of = dict(zip(found_numbers.tolist(), document_ids(collection, found_numbers), strict=True))
     run = {}
     for query, found in zip(queries, hits, strict=True):
         ranking = [

@@ -80,7 +80,8 @@ class EvaluationResult:
     queries:       in the dataset's file for this split
     judged_queries: of these, the ones with a judgement: what the means are over
     unknown_queries: judged, but without a text in the dataset; left out of the means
-    truncated:     documents longer than the encoder reads; None where the index does not tell
+    truncated:     texts longer than the encoder reads; None where the index does not tell
+    split:         documents that were cut into passages; None likewise
     documents, non_zeros, flops, latency_ms, index_bytes: None for a run that was read from a file
     flops:         expected products for one query and one document: Σ over terms of P(in query)·P(in document)
     """
@@ -94,6 +95,7 @@ class EvaluationResult:
     unknown_queries: int
     documents: int | None
     truncated: int | None
+    split: int | None
     self_matches: SelfMatches
     non_zeros: NonZeros | None
     flops: float | None
@@ -174,7 +176,16 @@ def to_json(
     comparisons: those of this system with the ones before it go under ``compared``
     per_query: also give each measure for each query
     """
-    plain = ("queries", "judged_queries", "unknown_queries", "documents", "truncated", "self_matches", "flops")
+    plain = (
+        "queries",
+        "judged_queries",
+        "unknown_queries",
+        "documents",
+        "truncated",
+        "split",
+        "self_matches",
+        "flops",
+    )
     compared = [asdict(each) for each in comparisons if each.second == result.system.name]
     answer: dict[str, object] = {
         "dataset": result.dataset,

@@ -18,6 +18,8 @@ from lsr.eval.measures import DEFAULT_MEASURES, evaluate_run, parse_measures, re
 from lsr.eval.results import Comparison, EvaluationResult, SelfMatches, System, compare, estimate
 
 from lsr.errors import InvalidArgumentError
+from lsr.models import ModelOptions
+from lsr.passages import has_document
 
 if TYPE_CHECKING:
     from lsr.data.beir import BeirDataset
@@ -44,6 +46,7 @@ class Settings:
     seed:      of the intervals and the significance tests; the rankings do not depend on it
     threads:   for encoding, indexing and searching; the latency is measured on one
     memory:    bytes of working memory for encoding; None takes a part of what is available
+    device:    where the model runs
     baselines: ranked lists made elsewhere, by name, compared with our own
     lucene:    Lucene's BM25 (k1 0.9, b 0.4, English) is one more baseline
     mode, recall: of the searches; "fast" is for an index that was tuned
@@ -55,6 +58,7 @@ class Settings:
     seed: int = 0
     threads: int = 1
     memory: int | None = None
+    device: str = "cpu"
     baselines: Mapping[str, Run] = field(default_factory=dict)
     lucene: bool = False
     mode: Mode = "exact"
@@ -74,19 +78,23 @@ class Evaluation:
 
 
 def plan_evaluation(
-    model: str, systems: Sequence[SystemChoice] | None, *, language: str = "english"
+    model: str,
+    systems: Sequence[SystemChoice] | None,
+    *,
+    language: str = "english",
+    options: ModelOptions | None = None,
 ) -> IndexPlan:
     """What to index so that ``systems`` can be searched; with None, the model's field and BM25's.
 
     The weights recorded for the model stay, because they are what its sum means; others are 1.
     """
-    from lsr.indexing import COUNTED, COUNTED_ONLY, LEARNED, RECORDED_SUMS, plan_index
+    from lsr.indexing import COUNTED, COUNTED_ONLY, LEARNED, plan_index, recorded_sum
 
     everything = {COUNTED: 1.0} if model == COUNTED_ONLY else {LEARNED: 1.0, COUNTED: 1.0}
-    weights = RECORDED_SUMS.get(model, everything)
+    weights = recorded_sum(model, options or ModelOptions()) or everything
     if systems is not None:
         weights = {name: weights.get(name, 1.0) for system in systems for name in system.weights}
-    return plan_index(model, weights, language=language)
+    return plan_index(model, weights, language=language, options=options)
 
 
 def evaluate_dataset(
@@ -104,8 +112,8 @@ def evaluate_dataset(
     progress: called with the number of documents indexed since the last call
     """
     _check_before_the_long_part(settings)
-    with _temporary_index(dataset, plan, settings, on_forecast, progress) as (pipeline, truncated):
-        return _evaluate(pipeline, dataset, settings, systems, truncated)
+    with _temporary_index(dataset, plan, settings, on_forecast, progress) as pipeline:
+        return _evaluate(pipeline, dataset, settings, systems)
 
 
 def evaluate_index(
@@ -114,22 +122,31 @@ def evaluate_index(
     settings: Settings,
     *,
     model: str | None = None,
+    queries: str | None = None,
+    transform: str | None = None,
     systems: Sequence[SystemChoice] | None = None,
 ) -> Evaluation:
     """Evaluate an index of the dataset's documents.
 
-    model: use this one instead of the one the index names; it must make the same vectors
+    model, queries, transform: as for ``Pipeline.open``
     Raises InvalidArgumentError if none of the relevant documents is in the index.
     """
     from lsr.pipeline import Pipeline
 
     _check_before_the_long_part(settings)
-    opened = Pipeline.open(index, model=model, threads=settings.threads)
+    opened = Pipeline.open(
+        index,
+        model=model,
+        queries=queries,
+        transform=transform,
+        device=settings.device,
+        threads=settings.threads,
+    )
     pipeline = Pipeline(
         opened.collection, {name: _cached_field(each, settings.cache) for name, each in opened.encoders.items()}
     )
     _check_same_documents(pipeline.collection, dataset, index)
-    return _evaluate(pipeline, dataset, settings, systems, truncated=None)
+    return _evaluate(pipeline, dataset, settings, systems)
 
 
 def _check_before_the_long_part(settings: Settings) -> None:
@@ -152,7 +169,6 @@ def _evaluate(
     dataset: BeirDataset,
     settings: Settings,
     systems: Sequence[SystemChoice] | None,
-    truncated: int | None,
 ) -> Evaluation:
     judged = Judged(dataset.name, dataset.all_queries, dataset.qrels)
     chosen = systems if systems is not None else _default_systems(pipeline.collection, settings.mode)
@@ -166,7 +182,6 @@ def _evaluate(
         seed=settings.seed,
         measures=settings.measures,
         self_matches=settings.self_matches,
-        truncated=truncated,
         threads=settings.threads,
         mode=settings.mode,
         recall=settings.recall,
@@ -209,6 +224,7 @@ def _baseline(name: str, run: Run, dataset: Judged, settings: Settings) -> Syste
         unknown_queries=len(dataset.qrels) - len(judged),
         documents=None,
         truncated=None,
+        split=None,
         self_matches=settings.self_matches,
         non_zeros=None,
         flops=None,
@@ -226,8 +242,8 @@ def _temporary_index(
     settings: Settings,
     on_forecast: Callable[[Forecast], None],
     progress: Callable[[int], None],
-) -> Iterator[tuple[Pipeline, int]]:
-    """A pipeline over an index of the dataset that is gone afterwards, and how many documents were cut."""
+) -> Iterator[Pipeline]:
+    """A pipeline over an index of the dataset that is gone afterwards."""
     from lsr.indexer.collection import Collection
 
     from lsr.indexing import DocumentEncoder, index_documents
@@ -237,7 +253,7 @@ def _temporary_index(
     )
     with tempfile.TemporaryDirectory(prefix="lsr-eval-") as folder:
         index = Path(folder) / "index"
-        summary = index_documents(
+        index_documents(
             dataset.documents(),
             index,
             documents,
@@ -245,18 +261,21 @@ def _temporary_index(
             on_forecast=on_forecast,
             progress=progress,
         )
-        yield documents.pipeline(Collection.open(index)), summary.truncated
+        yield documents.pipeline(Collection.open(index))
 
 
 def _encoder(plan: IndexPlan, settings: Settings) -> SparseEncoder | None:
     """The plan's model behind the cache; None if it has none."""
-    from lsr.encoders.loading import load_encoder
     from lsr.indexing import LEARNED
 
     if LEARNED not in plan.weights:
         return None
-    encoder = load_encoder(plan.model, threads=settings.threads, memory=settings.memory)
-    return CachedEncoder(encoder, settings.cache) if settings.cache is not None else encoder
+    encoder = plan.options.load_plain(
+        plan.model, device=settings.device, threads=settings.threads, memory=settings.memory
+    )
+    return plan.options.prepared(
+        CachedEncoder(encoder, settings.cache) if settings.cache is not None else encoder
+    )
 
 
 def _cached_field(opened: FieldEncoder, cache: VectorCache | None) -> FieldEncoder:
@@ -272,7 +291,7 @@ def _check_same_documents(collection: Collection, dataset: BeirDataset, index: P
     """An index of something else would silently score zero everywhere."""
     judged = (each for judgements in dataset.qrels.values() for each in judgements.items())
     relevant = {document for document, grade in judged if grade > 0}
-    if relevant and not any(collection.number_of(document) is not None for document in relevant):
+    if relevant and not any(has_document(collection, document) for document in relevant):
         raise InvalidArgumentError(
             f"{index}: holds none of the {len(relevant):,} documents that {dataset.name} judges relevant;"
             " evaluate an index of that dataset's documents"

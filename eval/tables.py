@@ -68,7 +68,9 @@ def _caption(results: Sequence[EvaluationResult]) -> str:
     if first.unknown_queries:
         notes.append(f"{first.unknown_queries:,} judged queries have no text here and were left out.")
     if first.truncated:
-        notes.append(f"{first.truncated:,} documents are longer than the encoder reads.")
+        notes.append(f"{first.truncated:,} texts are longer than the encoder reads.")
+    if first.split:
+        notes.append(f"{first.split:,} documents were split into passages.")
     if first.self_matches == "removed":
         notes.append("A query's own document was removed from its hits.")
     return " ".join(notes)

@@ -10,6 +10,7 @@ values (float32 weights, or uint32 counts with lengths); a counted field's new t
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -43,6 +44,7 @@ class ShardEntry:
 
     records_done: input records read when it was written, from the beginning of the input
     n_terms:      counted fields: terms known with this shard's
+    counts:       the build's running counts (``CollectionWriter.add``) with this shard's
     """
 
     id: str
@@ -51,6 +53,7 @@ class ShardEntry:
     records_done: int
     n_terms: Mapping[str, int]
     files: tuple[FileEntry, ...]
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 class Shard:
@@ -135,6 +138,7 @@ def write_shard(
     fields: Sequence[FieldEntry],
     vocabularies: Mapping[str, NewTerms],
     records_done: int,
+    counts: Mapping[str, int],
 ) -> Shard:
     """Write pending rows as a shard of ``folder``; it is durable on return."""
     place = folder / shard_id
@@ -160,7 +164,7 @@ def write_shard(
     n_terms = {name: len(new.terms) for name, new in vocabularies.items()}
     shard = Shard(
         folder,
-        ShardEntry(shard_id, len(pending), pending.first_number, records_done, n_terms, tuple(files)),
+        ShardEntry(shard_id, len(pending), pending.first_number, records_done, n_terms, tuple(files), counts),
     )
     if pending.live is not None:
         for position in np.flatnonzero(~pending.live):
@@ -242,7 +246,8 @@ def shard_entry(item: Mapping[str, Any]) -> ShardEntry:
     )
     counts = {name: int(item[name]) for name in ("n_documents", "first_number", "records_done")}
     n_terms = {str(name): int(count) for name, count in item["n_terms"].items()}
-    return ShardEntry(id=str(item["id"]), n_terms=n_terms, files=files, **counts)
+    running = {str(name): int(count) for name, count in item.get("counts", {}).items()}
+    return ShardEntry(id=str(item["id"]), n_terms=n_terms, files=files, counts=running, **counts)
 
 
 def _identity(field: FieldEntry) -> dict[str, object]:

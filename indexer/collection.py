@@ -301,6 +301,11 @@ class Collection:
                 del self._bitmaps[next(iter(self._bitmaps))]
         return made
 
+    def n_allowed(self, filter: str | Filter) -> int:
+        """How many live documents a filter allows."""
+        allowed = zip(self.bitmaps(filter), self._live_words, strict=True)
+        return sum(int(np.bitwise_count(one if live is None else one & live).sum()) for one, live in allowed)
+
     def count(
         self,
         queries: Mapping[str, FieldRows],

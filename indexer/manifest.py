@@ -126,6 +126,12 @@ class Manifest:
     def n_documents(self) -> int:
         return sum(segment.n_live for segment in self.segments)
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What writers counted of all documents ever added; empty if they counted nothing."""
+        held = self.settings.get("counts")
+        return {str(name): int(count) for name, count in held.items()} if isinstance(held, dict) else {}
+
     def field(self, name: str) -> FieldEntry:
         return next(entry for entry in self.fields if entry.name == name)
 

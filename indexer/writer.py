@@ -112,6 +112,7 @@ class CollectionWriter:
         self._staged: list[Shard] = []
         self._pending = PendingRows(base.next_number)
         self._pending_ids: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
         self._kept: list[KeptSegment] = []
         self._encoded_terms = encoded_terms
         self._vocabularies: dict[str, GrowingVocabulary] = {}
@@ -237,12 +238,14 @@ class CollectionWriter:
         vectors: Mapping[str, FieldRows],
         *,
         records_done: int | None = None,
+        counts: Mapping[str, int] | None = None,
     ) -> None:
         """Add documents with their rows in every field, all or none of them.
 
         A document replaces an earlier one with its id, but two in one call, or two in one new build, are an
         error.
         records_done: input records read so far, where records were skipped; documents so far otherwise.
+        counts: what to add to the index's running counts of these names, kept under ``counts`` in its settings
         Raises DuplicateIdError, InvalidArgumentError, ModelMismatchError.
         """
         self._require_open()
@@ -255,6 +258,7 @@ class CollectionWriter:
             self._pending_ids[row.id] = at
         done = self.records_done + len(rows) if records_done is None else records_done
         self._pending.add(rows, hashes, vectors, records_done=done)
+        self._counts = added(self._counts, counts or {})
         waited = time.monotonic() - self._last_flush
         if self._pending.size_bytes > self.memory * PENDING_SHARE or (
             self._ledger is not None and waited > CHECKPOINT_SECONDS
@@ -282,6 +286,7 @@ class CollectionWriter:
                 for name, terms in self._vocabularies.items()
             },
             records_done=self._pending.records_done,
+            counts=self._counts,
         )
         # First of all, so that an interrupt here cannot make these rows a shard twice. What it loses is not in
         # the ledger either, and is done again.
@@ -304,6 +309,7 @@ class CollectionWriter:
             self.checkpoint()  # a crash while the segments are written need not repeat the encoding
         making = self._making(self._new_segment_id)
         manifest = write_generation(self._storage, self.path, self._base, self._changes(), making)
+        manifest = replace(manifest, settings=with_counts(manifest, self._counts))
         write_manifest(self._storage, self.path, manifest)
         self._storage.sync_folder(self.path.parent)
         self._start_from(manifest)
@@ -474,6 +480,7 @@ class CollectionWriter:
             self._staged.append(shard)
             for name, vocabulary in self._vocabularies.items():
                 vocabulary.ids_adding(shard.terms(name))
+            self._counts = dict(entry.counts)
         done = sum(entry.n_documents for entry in ledger.shards)
         self._pending = PendingRows(self._base.next_number + done, ledger.records_done)
 
@@ -484,6 +491,7 @@ class CollectionWriter:
         self._staged_changes = staged
         self._staged = open_shards(self.path, staged)
         for shard in self._staged:
+            self._counts = dict(shard.entry.counts)
             for name, vocabulary in self._vocabularies.items():
                 vocabulary.ids_adding(shard.terms(name))
         for item in self._kept:
@@ -502,6 +510,7 @@ class CollectionWriter:
         self._staged_changes = None
         self._pending = PendingRows(manifest.next_number)
         self._pending_ids = {}
+        self._counts = {}
         self._storage.remove(building_folder(self.path))
         sweep(self._storage, self.path, manifest, spared=self._merged_ids)
         self._load_base()
@@ -638,6 +647,14 @@ def _check_distinct(rows: Sequence[DocumentRow]) -> None:
                 f"document id {row.id!r} occurs twice in one batch (documents {first} and {at});"
                 " ids must be distinct"
             )
+
+
+def added(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return {name: counts.get(name, 0) + more.get(name, 0) for name in {**counts, **more}}
+
+
+def with_counts(manifest: Manifest, counts: Mapping[str, int]) -> Mapping[str, object]:
+    return {**manifest.settings, "counts": added(manifest.counts, counts)} if counts else manifest.settings
 
 
 def _check_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsr.indexer.fast import Tuned
+from lsr.passages import holds_passages, n_documents
 
 if TYPE_CHECKING:
     from lsr.indexer.collection import Collection
@@ -48,9 +49,12 @@ class StagedDescription:
 class IndexDescription:
     """One committed state of an index.
 
-    deleted: documents whose space a merge would give back
-    staged:  what waits for a commit; None if nothing does
-    tuned:   what `lsr tune` found for fast searches
+    passages:  entries of an index whose documents are found by their best passage; None for whole documents
+    deleted:   entries whose space a merge would give back
+    truncated: texts that were longer than the model reads, of all that were ever added; None if nobody counted
+    split:     documents that were cut into passages, likewise
+    staged:    what waits for a commit; None if nothing does
+    tuned:     what `lsr tune` found for fast searches
     """
 
     generation: int
@@ -58,7 +62,10 @@ class IndexDescription:
     created: str
     package: str
     documents: int
+    passages: int | None
     deleted: int
+    truncated: int | None
+    split: int | None
     segments: int
     size_bytes: int
     fields: Sequence[FieldDescription]
@@ -76,8 +83,11 @@ def describe(collection: Collection) -> IndexDescription:
         format=manifest.format,
         created=manifest.created,
         package=manifest.package,
-        documents=collection.n_documents,
+        documents=n_documents(collection),
+        passages=collection.n_documents if holds_passages(collection) else None,
         deleted=collection.n_deleted,
+        truncated=manifest.counts.get("truncated"),
+        split=manifest.counts.get("split"),
         segments=collection.n_segments,
         size_bytes=collection.size_bytes,
         fields=[_described(info) for info in collection.fields],

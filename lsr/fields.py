@@ -6,24 +6,25 @@ The pipeline asks both kinds the same two questions, so that no later stage has 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from lsr.encoders.expansion import document_text, encoder_text
+from lsr.models import check_transform, model_of, options_of
+from lsr.passages import PassageCutter
 from lsr.vectors import SparseVectors, TermCounts
 
 if TYPE_CHECKING:
     from lsr.analysis import Analyzer
     from lsr.encoders.base import SparseEncoder
+    from lsr.encoders.prepared import TextTransform
     from lsr.indexer.collection import Collection
+    from lsr.indexer.documents import DocumentLike
     from lsr.indexer.fields import FieldInfo
     from lsr.indexer.writer import CollectionWriter
     from lsr.vocabulary import Vocabulary
 
 QueryVectors = SparseVectors | TermCounts
-
-
-def encoder_text(title: str, text: str) -> str:
-    """What encoders and analyzers see of a document."""
-    return f"{title} {text}".strip()
 
 
 class Place(NamedTuple):
@@ -43,7 +44,7 @@ class FieldEncoder(Protocol):
 
     def encode_queries(self, texts: Sequence[str]) -> QueryVectors: ...
 
-    def encode_documents(self, texts: Sequence[str], writer: CollectionWriter) -> QueryVectors:
+    def encode_documents(self, documents: Sequence[DocumentLike], writer: CollectionWriter) -> QueryVectors:
         """Rows to add with ``writer``; new counted terms go into its vocabulary."""
         ...
 
@@ -64,8 +65,13 @@ class EncodedField:
     def encode_queries(self, texts: Sequence[str]) -> SparseVectors:
         return self.encoder.encode_queries(texts)
 
-    def encode_documents(self, texts: Sequence[str], writer: CollectionWriter) -> SparseVectors:  # noqa: ARG002
-        return self.encoder.encode_documents(texts)
+    def encode_documents(
+        self,
+        documents: Sequence[DocumentLike],
+        writer: CollectionWriter,  # noqa: ARG002
+    ) -> SparseVectors:
+        info = self.encoder.describe()
+        return self.encoder.encode_documents([document_text(each, info) for each in documents])
 
     def places(self, text: str) -> list[Place]:
         return [Place(*span) for span in self.encoder.spans(text)]
@@ -74,18 +80,30 @@ class EncodedField:
 class CountedField:
     """A field of term counts over the index's own vocabulary; terms it has not seen are left out."""
 
-    def __init__(self, name: str, analyzer: Analyzer, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        name: str,
+        analyzer: Analyzer,
+        vocabulary: Vocabulary,
+        transform: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    ) -> None:
+        """transform: changes documents and queries before they are counted."""
         self._name = name
         self._analyzer = analyzer
         self._vocabulary = vocabulary
+        self._transform = transform
 
     def at(self, collection: Collection) -> CountedField:
-        return CountedField(self._name, self._analyzer, collection.vocabulary(self._name))
+        return CountedField(self._name, self._analyzer, collection.vocabulary(self._name), self._transform)
 
     def encode_queries(self, texts: Sequence[str]) -> TermCounts:
-        return self._analyzer.count(texts, self._vocabulary, adding=False)
+        changed = self._transform(texts) if self._transform is not None else texts
+        return self._analyzer.count(changed, self._vocabulary, adding=False)
 
-    def encode_documents(self, texts: Sequence[str], writer: CollectionWriter) -> TermCounts:
+    def encode_documents(self, documents: Sequence[DocumentLike], writer: CollectionWriter) -> TermCounts:
+        texts: Sequence[str] = [encoder_text(each.title, each.text) for each in documents]
+        if self._transform is not None:
+            texts = self._transform(texts)
         return self._analyzer.count(texts, writer.vocabulary(self._name), adding=True)
 
     def places(self, text: str) -> list[Place]:
@@ -93,29 +111,70 @@ class CountedField:
         return [Place(span.start, span.end, term) for span, term in found if term is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How the models of an index are found and run, where the index alone does not say it (``open_fields``)."""
+
+    model: str | None = None
+    queries: str | None = None
+    transform: str | None = None
+    device: str = "cpu"
+    threads: int | None = None
+
+    def fields(self, collection: Collection, names: Sequence[str]) -> dict[str, FieldEncoder]:
+        return open_fields(
+            collection,
+            names,
+            model=self.model,
+            queries=self.queries,
+            transform=self.transform,
+            device=self.device,
+            threads=self.threads,
+        )
+
+
 def open_fields(
     collection: Collection,
     names: Sequence[str],
     *,
     model: str | None = None,
+    queries: str | None = None,
+    transform: str | None = None,
     encoder: SparseEncoder | None = None,
+    device: str = "cpu",
     threads: int | None = None,
     memory: int | None = None,
 ) -> dict[str, FieldEncoder]:
     """The encoders of these fields.
 
-    model:   load this one in place of the model that the index names
+    model, queries: load these in place of what the index names
+    transform: the function that the index's documents were changed by; it never runs without being named here
     encoder: use this one and load none
     threads, memory: of a model that is loaded; None leaves it to the model
     A field whose vectors were imported has no model on record; it is left out and takes weighted terms only.
     Raises ModelMismatchError unless a model makes the very vectors that the index holds.
     """
+    changing = _transform(collection, transform)
 
     def load(recorded: Mapping[str, object]) -> SparseEncoder:
-        return encoder if encoder is not None else _load(recorded, model, threads=threads, memory=memory)
+        if encoder is not None:
+            return encoder
+        return _load(recorded, model, queries, device=device, threads=threads, memory=memory)
 
     with_model = [name for name in names if _has_model(collection.field(name))]
-    return {name: _open_field(collection, name, load) for name in with_model}
+    return {name: _open_field(collection, name, load, changing) for name in with_model}
+
+
+def _transform(collection: Collection, given: str | None) -> TextTransform | None:
+    """What changes texts for all fields of the index. Raises ModelMismatchError if something else is given."""
+    facts = [info.encoder for info in collection.fields if info.kind == "encoded"]
+    recorded = next((each for each in facts if each.get("transform")), {})
+    check_transform(recorded, given, str(collection.path))
+    if given is None:
+        return None
+    from lsr.encoders.prepared import TextTransform
+
+    return TextTransform.load(given)
 
 
 def _has_model(info: FieldInfo) -> bool:
@@ -123,34 +182,43 @@ def _has_model(info: FieldInfo) -> bool:
 
 
 def _open_field(
-    collection: Collection, name: str, load: Callable[[Mapping[str, object]], SparseEncoder]
+    collection: Collection,
+    name: str,
+    load: Callable[[Mapping[str, object]], SparseEncoder],
+    transform: TextTransform | None,
 ) -> FieldEncoder:
     info = collection.field(name)
     if info.kind == "counted":
         from lsr.analysis import Analyzer
 
-        return CountedField(name, Analyzer.from_settings(info.encoder), collection.vocabulary(name))
+        return CountedField(name, Analyzer.from_settings(info.encoder), collection.vocabulary(name), transform)
     used = load(info.encoder)
     collection.require_encoder(name, used.describe().to_json(), used.vocabulary)
     return EncodedField(used)
 
 
 def _load(
-    recorded: Mapping[str, object], model: str | None, *, threads: int | None, memory: int | None
+    recorded: Mapping[str, object],
+    model: str | None,
+    queries: str | None,
+    *,
+    device: str,
+    threads: int | None,
+    memory: int | None,
 ) -> SparseEncoder:
-    """The model that made a field, with the text lengths it was made with."""
-    from lsr.encoders.loading import load_encoder
-
-    return load_encoder(
-        model or str(recorded["name"]),
-        threads=threads,
-        memory=memory,
-        document_length=_length(recorded, "document_length"),
-        query_length=_length(recorded, "query_length"),
-    )
+    """The model that made a field, used as it was then."""
+    options = options_of(recorded)
+    if queries is not None:
+        options = replace(options, queries=queries)
+    return options.load(model or model_of(recorded), device=device, threads=threads, memory=memory)
 
 
-def _length(recorded: Mapping[str, object], side: str) -> int | None:
-    """A text length as the index was built with; 0 stands for none, which is the model's own affair."""
-    value = recorded.get(side)
-    return value if isinstance(value, int) and value > 0 else None
+def cutter_of(collection: Collection, encoders: Mapping[str, FieldEncoder]) -> PassageCutter | None:
+    """What cuts documents for this index; None where its entries are whole documents."""
+    for info in collection.fields:
+        opened, options = encoders.get(info.name), options_of(info.encoder)
+        if options.of_passages and isinstance(opened, EncodedField):
+            splitting = options.splitting(opened.encoder)
+            assert splitting is not None
+            return PassageCutter(splitting, opened.encoder.spans)
+    return None

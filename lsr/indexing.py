@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsr.errors import InvalidArgumentError
 from lsr.forecast import Forecast, Meter
+from lsr.models import ModelOptions
+from lsr.passages import PassageCutter, n_documents, text_counts, told_of_documents
 from lsr.requests import check_field_weights
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from lsr.data.documents import Document
     from lsr.data.report import ReadReport
     from lsr.encoders.base import SparseEncoder
+    from lsr.encoders.prepared import TextTransform
     from lsr.fields import QueryVectors
     from lsr.indexer.collection import Collection
     from lsr.indexer.fields import FieldSpec, WeightStorage
@@ -47,6 +51,7 @@ class IndexPlan:
     """What an index will hold.
 
     weights: by field, as recorded in the index for searches that name none
+    options: how the model is loaded, and what is done to texts before it reads them
     note:    why these fields, where the user may have expected others; empty if there is nothing to say
     """
 
@@ -55,17 +60,25 @@ class IndexPlan:
     language: str = "english"
     storage: WeightStorage = "float32"
     note: str = ""
+    options: ModelOptions = field(default_factory=ModelOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSummary:
-    """What was built."""
+    """What was built.
+
+    passages:  entries of an index whose documents are found by their best passage; None for whole documents
+    truncated: texts (passages where documents were split) that were longer than the model reads
+    split:     documents that were cut into several passages
+    """
 
     path: str
     generation: int
     documents: int
+    passages: int | None
     skipped: int
     truncated: int
+    split: int
     seconds: float
     size_bytes: int
     fields: Mapping[str, float]
@@ -77,26 +90,38 @@ def plan_index(
     *,
     language: str = "english",
     storage: WeightStorage = "float32",
+    options: ModelOptions | None = None,
 ) -> IndexPlan:
     """Which fields an index of ``model`` has. Weights that are not given are those measured for the model.
 
     Raises InvalidArgumentError for a field that such an index cannot have.
     """
     check_field_weights(weights)
+    options = options or ModelOptions()
+    if model == COUNTED_ONLY:
+        options.require_none(model)
     possible = (COUNTED,) if model == COUNTED_ONLY else (LEARNED, COUNTED)
     for name in weights or {}:
         if name not in possible:
             raise InvalidArgumentError(
                 f"fields: an index of {model} can have {' and '.join(possible)}, not {name!r}", field="fields"
             )
-    if weights is not None:
-        return IndexPlan(model, weights, language, storage)
-    if model == COUNTED_ONLY:
-        return IndexPlan(model, {COUNTED: 1.0}, language, storage)
-    if model in RECORDED_SUMS:
-        return IndexPlan(model, RECORDED_SUMS[model], language, storage)
-    note = f"no measured weights for a sum of {model} with BM25, so the index has its field alone"
-    return IndexPlan(model, {LEARNED: 1.0}, language, storage, note)
+    note = ""
+    if weights is None and model == COUNTED_ONLY:
+        weights = {COUNTED: 1.0}
+    elif weights is None:
+        weights = recorded_sum(model, options)
+    if weights is None:
+        weights = {LEARNED: 1.0}
+        note = f"no measured weights for a sum of {model} with BM25, so the index has its field alone"
+    if LEARNED not in weights:
+        options.require_none("an index of term counts alone")
+    return IndexPlan(model, weights, language, storage, note, options)
+
+
+def recorded_sum(model: str, options: ModelOptions) -> Mapping[str, float] | None:
+    """The weights measured for this model's sum with BM25; None if it was not measured, or not in this use."""
+    return RECORDED_SUMS.get(model) if (options.method, options.queries) == (None, None) else None
 
 
 class DocumentEncoder:
@@ -107,19 +132,20 @@ class DocumentEncoder:
         plan: IndexPlan,
         *,
         encoder: SparseEncoder | None = None,
+        device: str = "cpu",
         threads: int | None = None,
         memory: int | None = None,
     ) -> None:
-        """encoder: use this one; otherwise the plan's model is loaded, if it has one."""
+        """encoder: use this one as it is; otherwise the plan's model is loaded, if it has one."""
         from lsr.analysis import Analyzer
 
         self.plan = plan
         self.encoder = encoder
         if encoder is None and LEARNED in plan.weights:
-            from lsr.encoders.loading import load_encoder
-
-            self.encoder = load_encoder(plan.model, threads=threads, memory=memory)
+            self.encoder = plan.options.load(plan.model, device=device, threads=threads, memory=memory)
         self.analyzer: Analyzer | None = Analyzer(plan.language) if COUNTED in plan.weights else None
+        self.cutter = self._cutter()
+        self._transform = self._text_transform()
 
     def field_specs(self) -> list[FieldSpec]:
         from lsr.indexer.fields import FieldSpec
@@ -134,7 +160,7 @@ class DocumentEncoder:
                         name,
                         "encoded",
                         vocabulary=self.encoder.vocabulary,
-                        encoder=self.encoder.describe().to_json(),
+                        encoder=self._facts(self.encoder),
                         weight=weight,
                         storage=self.plan.storage,
                     )
@@ -143,7 +169,7 @@ class DocumentEncoder:
 
     def rows(self, documents: Sequence[Document], writer: CollectionWriter) -> dict[str, QueryVectors]:
         """One row a document in every field; new counted terms go into the writer's vocabulary."""
-        texts = [document.encoder_text() for document in documents]
+        texts: Sequence[str] = [document.encoder_text() for document in documents]
         rows: dict[str, QueryVectors] = {}
         if self.encoder is not None:
             from lsr.encoders.expansion import document_text
@@ -152,6 +178,7 @@ class DocumentEncoder:
             read = [document_text(document, info) for document in documents]
             rows[LEARNED] = self.encoder.encode_documents(read)
         if self.analyzer is not None:
+            texts = self._transform(texts) if self._transform is not None else texts
             rows[COUNTED] = self.analyzer.count(texts, writer.vocabulary(COUNTED), adding=True)
         return rows
 
@@ -160,11 +187,40 @@ class DocumentEncoder:
         from lsr.fields import open_fields
         from lsr.pipeline import Pipeline
 
-        return Pipeline(collection, open_fields(collection, list(self.plan.weights), encoder=self.encoder))
+        fields = list(self.plan.weights)
+        opened = open_fields(collection, fields, encoder=self.encoder, transform=self.plan.options.transform)
+        return Pipeline(collection, opened)
 
     @property
     def truncated(self) -> int:
         return self.encoder.statistics.truncated if self.encoder is not None else 0
+
+    def entries(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """What the index holds of these documents: themselves, or their passages."""
+        if self.cutter is None:
+            return documents
+        return [entry for document in documents for entry in self.cutter(document)]
+
+    def _facts(self, encoder: SparseEncoder) -> dict[str, object]:
+        """What the index records of the model."""
+        return {**encoder.describe().to_json(), **self.plan.options.recorded(self.plan.model, encoder)}
+
+    def _cutter(self) -> PassageCutter | None:
+        if self.encoder is None or not self.plan.options.of_passages:
+            return None
+        from lsr.encoders.prepared import check_fits
+
+        splitting = self.plan.options.splitting(self.encoder)
+        assert splitting is not None
+        check_fits(splitting, self.encoder.describe())
+        return PassageCutter(splitting, self.encoder.spans)
+
+    def _text_transform(self) -> TextTransform | None:
+        if self.plan.options.transform is None:
+            return None
+        from lsr.encoders.prepared import TextTransform
+
+        return TextTransform.load(self.plan.options.transform)
 
 
 def index_documents(
@@ -218,8 +274,16 @@ def index_documents(
         )
         for batch in _batches(counted, counts, writer.records_done):
             began = time.perf_counter()
-            rows = encoder.rows(batch, writer)
-            writer.add(batch, rows, records_done=counts.read + counts.skipped)
+            before = text_counts(encoder.encoder, encoder.cutter)
+            entries = encoder.entries(batch)
+            rows = encoder.rows(entries, writer)
+            with told_of_documents() if encoder.cutter is not None else nullcontext():
+                writer.add(
+                    entries,
+                    rows,
+                    records_done=counts.read + counts.skipped,
+                    counts=text_counts(encoder.encoder, encoder.cutter, since=before),
+                )
             meter.add(batch, rows, time.perf_counter() - began)
             progress(len(batch))
         meter.close()
@@ -228,9 +292,11 @@ def index_documents(
     return IndexSummary(
         path=str(out),
         generation=generation,
-        documents=collection.n_documents,
+        documents=n_documents(collection),
+        passages=collection.n_documents if encoder.cutter is not None else None,
         skipped=counts.skipped,
-        truncated=encoder.truncated,
+        truncated=collection.manifest.counts.get("truncated", 0),
+        split=collection.manifest.counts.get("split", 0),
         seconds=round(time.perf_counter() - started, 3),
         size_bytes=collection.size_bytes,
         fields=dict(encoder.plan.weights),

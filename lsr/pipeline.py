@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lsr import passages
 from lsr.errors import InvalidArgumentError
 from lsr.explaining import QueryView, explain, highlight, places_in, query_terms, score_in_field, terms_of
-from lsr.fields import EncodedField, FieldEncoder, QueryVectors, open_fields
+from lsr.fields import EncodedField, FieldEncoder, Opening, QueryVectors
 from lsr.requests import (
     FastUse,
     FieldUse,
@@ -58,15 +59,15 @@ class Pipeline:
     """Searches one generation of an index. Immutable, safe for threads; ``at`` moves to a newer generation."""
 
     def __init__(
-        self, collection: Collection, encoders: Mapping[str, FieldEncoder], *, threads: int | None = None
+        self, collection: Collection, encoders: Mapping[str, FieldEncoder], *, opening: Opening | None = None
     ) -> None:
         """encoders: by field; a field without one can be searched with weighted terms only.
 
-        threads: of models that ``at`` may have to load
+        opening: how ``at`` opens models that it may have to load
         """
         self.collection = collection
         self.encoders = encoders
-        self._threads = threads
+        self._opening = opening or Opening()
 
     @classmethod
     def open(
@@ -74,14 +75,19 @@ class Pipeline:
         index: Path,
         *,
         model: str | None = None,
+        queries: str | None = None,
+        transform: str | None = None,
         fields: Sequence[str] | None = None,
+        device: str = "cpu",
         threads: int | None = None,
         load: Load = "map",
     ) -> Pipeline:
         """Open an index and the encoders of ``fields`` (None: all that have a weight).
 
-        model:   use this model instead of the one the index names; it must make the same vectors
-        threads: of the model; None leaves the process's setting
+        model, queries: use these instead of the model, and the query model or table, that the index names; they
+            must make the same vectors
+        transform: the function that the index's documents were changed by; an index never runs it by itself
+        device, threads: of the model; None leaves the process's setting
         Raises ModelMismatchError if the model at hand is not the one the index was built with.
         """
         from lsr.indexer.collection import Collection
@@ -90,7 +96,8 @@ class Pipeline:
         for name in fields or ():
             _check_field(name, [info.name for info in collection.fields], "fields")
         chosen = fields if fields is not None else list(default_weights(collection))
-        return cls(collection, open_fields(collection, chosen, model=model, threads=threads), threads=threads)
+        opening = Opening(model=model, queries=queries, transform=transform, device=device, threads=threads)
+        return cls(collection, opening.fields(collection, chosen), opening=opening)
 
     def at(self, collection: Collection) -> Pipeline:
         """The same encoders over another generation of the same index.
@@ -100,8 +107,9 @@ class Pipeline:
         if _fields_made_by(collection) == _fields_made_by(self.collection):
             encoders = {name: each.at(collection) for name, each in self.encoders.items()}
         else:
-            encoders = open_fields(collection, list(default_weights(collection)), threads=self._threads)
-        return Pipeline(collection, encoders, threads=self._threads)
+            there = replace(self._opening, model=None, queries=None)  # the other index says where its own are
+            encoders = there.fields(collection, list(default_weights(collection)))
+        return Pipeline(collection, encoders, opening=self._opening)
 
     def search(self, request: SearchRequest) -> SearchAnswer:
         """Encode if the request is a text, then answer."""
@@ -256,12 +264,19 @@ def retrieve(
 
     approximation: settings of the fast mode; None is exact
     filter:        hits are the best of the documents that meet it
+    In an index of passages a document's best passage stands for it.
     """
+    split = passages.holds_passages(collection)
+    condition = passages.filter_of_entries(filter) if split else filter
     least = max(1, min(k, collection.n_documents))
     prepared = collection.prepare(vectors, weights=weights)
-    return collection.search_merged(
-        prepared, least, approximation=approximation, filter=filter, threads=threads
-    )
+
+    def search(depth: int) -> list[Hits]:
+        return collection.search_merged(
+            prepared, depth, approximation=approximation, filter=condition, threads=threads
+        )
+
+    return passages.best_passages(search, collection, least) if split else search(least)
 
 
 def tuned_for(
@@ -314,14 +329,17 @@ def _hit(
     rows = {view.field: collection.vector(document.number, view.field) for view in views}
     parts = {"title": document.title, "text": document.text}
     places = places_in(views, parts) if request.explain or request.highlight else {}
+    passage = passages.passage_of(document) if passages.holds_passages(collection) else None
+    shown = {**parts, "metadata": document.metadata if passage is None else passages.metadata_of(document)}
     return Hit(
         rank=rank,
-        id=document.id,
+        id=document.id if passage is None else passages.document_of(document.id),
         score=score,
         scores={view.field: score_in_field(view, rows[view.field]) for view in views},
-        document=HitDocument(**{part: getattr(document, part) for part in request.documents}),
+        document=HitDocument(**{part: shown[part] for part in request.documents}),  # type: ignore[arg-type]
         explanation=explain(views, rows, places) if request.explain else None,
         highlights={part: highlight(views, places, part) for part in parts} if request.highlight else None,
+        passage=passage,
     )
 
 

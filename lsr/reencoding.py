@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from lsr.errors import InvalidArgumentError
 from lsr.indexing import BATCH, index_documents
+from lsr.models import options_of
 
 if TYPE_CHECKING:
     from lsr.data.documents import Document
@@ -73,6 +74,7 @@ def reencode(
 
     started = time.perf_counter()
     place = followed(index)
+    _check_whole_documents(Collection.open(place))
     _check_alias(alias, place)
     complete = resume and _is_complete(out, encoder)
     base = _source(place, out, resume=resume)
@@ -106,6 +108,19 @@ def reencode(
         alias=None if alias is None else str(alias),
         replaced=None if replaced is None else str(replaced),
     )
+
+
+def _check_whole_documents(collection: Collection) -> None:
+    """Raise InvalidArgumentError if the source's documents went through something that is not repeated here."""
+    for info in collection.fields:
+        options = options_of(info.encoder)
+        what = options.transform or ("--passages best" if options.of_passages else None)
+        if what is not None:
+            raise InvalidArgumentError(
+                f"{collection.path}: it was made with {what}, which `lsr reencode` does not repeat;"
+                " make the second index with `lsr index` and then use `lsr alias`",
+                field="index",
+            )
 
 
 def language_of(collection: Collection) -> str:

@@ -97,6 +97,16 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """The passage that was found: ``number`` of ``count``, characters ``start`` to ``end`` of the text."""
+
+    number: int
+    count: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class HitDocument:
     """The parts of a document that were asked for; the others are None."""
 
@@ -107,7 +117,10 @@ class HitDocument:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. ``scores`` splits ``score`` by field."""
+    """One answer. ``scores`` splits ``score`` by field.
+
+    passage: in an index of passages, the one whose score is the document's; ``document`` holds its text
+    """
 
     rank: int
     id: str
@@ -116,6 +129,7 @@ class Hit:
     document: HitDocument
     explanation: Sequence[TermContribution] | None = None
     highlights: Mapping[str, Sequence[Span]] | None = None
+    passage: Passage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lsr.fields import FieldEncoder, QueryVectors, encoder_text, open_fields
+from lsr import passages
+from lsr.fields import EncodedField, FieldEncoder, QueryVectors, cutter_of, open_fields
+from lsr.passages import PassageCutter
 
 if TYPE_CHECKING:
     from lsr.data.documents import Document
@@ -43,6 +45,10 @@ def add_documents(
     documents: Iterable[Document],
     *,
     stage: bool = False,
+    model: str | None = None,
+    queries: str | None = None,
+    transform: str | None = None,
+    device: str = "cpu",
     memory: int | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
@@ -50,6 +56,7 @@ def add_documents(
     """Add documents, or replace those whose ids are there, and commit.
 
     stage:  keep them for ``commit_staged`` instead of committing
+    model, queries, transform, device: as for ``Pipeline.open``
     memory: of the models, in bytes
     Nothing changes unless all could be read and encoded. Raises ModelMismatchError if the index's models are
     not to be had as they were, IndexLockedError if somebody else is writing.
@@ -59,12 +66,22 @@ def add_documents(
 
     collection = Collection.open(index)
     names = [info.name for info in collection.fields]
-    encoders = open_fields(collection, names, threads=threads, memory=memory)
+    encoders = open_fields(
+        collection,
+        names,
+        model=model,
+        queries=queries,
+        transform=transform,
+        device=device,
+        threads=threads,
+        memory=memory,
+    )
+    changing = Changing(encoders, cutter_of(collection, encoders))
     with CollectionWriter.open(index, threads=threads or 1) as writer:
         added = 0
         stream = iter(documents)
         while batch := list(islice(stream, BATCH)):
-            writer.add(batch, document_rows(encoders, batch, writer))
+            changing.add(writer, batch)
             added += len(batch)
             progress(len(batch))
         return _finished(writer, index, added, stage=stage)
@@ -72,10 +89,13 @@ def add_documents(
 
 def delete_documents(index: Path, ids: Sequence[str], *, stage: bool = False) -> Update:
     """Delete documents and commit, or stage; ids that are not there are passed over and not counted."""
+    from lsr.indexer.collection import Collection
     from lsr.indexer.writer import CollectionWriter
 
+    split = passages.holds_passages(Collection.open(index))
     with CollectionWriter.open(index) as writer:
-        return _finished(writer, index, writer.delete(ids), stage=stage)
+        deleted = passages.delete_documents(writer, ids) if split else writer.delete(ids)
+        return _finished(writer, index, deleted, stage=stage)
 
 
 def commit_staged(index: Path) -> Update:
@@ -96,7 +116,7 @@ def discard_staged(index: Path) -> Update:
     staged = forget(index)
     changed = 0 if staged is None else staged.added + staged.removed
     collection = Collection.open(index)
-    return Update(str(index), collection.generation, collection.n_documents, changed)
+    return Update(str(index), collection.generation, passages.n_documents(collection), changed)
 
 
 def merge_index(index: Path, *, full: bool = False, threads: int = 1) -> Update:
@@ -108,15 +128,42 @@ def merge_index(index: Path, *, full: bool = False, threads: int = 1) -> Update:
     with CollectionWriter.open(index, threads=threads) as writer:
         generation = writer.merge(full=full)
         freed = before - Collection.open(index).n_deleted
-        return Update(str(index), generation, writer.n_documents, freed)
+        return Update(str(index), generation, _n_documents(writer, index), freed)
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """What changes an index's documents: the encoders of all its fields, and what cuts documents."""
+
+    encoders: Mapping[str, FieldEncoder]
+    cutter: PassageCutter | None = None
+
+    def add(self, writer: CollectionWriter, documents: Sequence[DocumentLike]) -> None:
+        """Add documents, or replace those whose ids are there, all or none."""
+        before = self._counts()
+        entries: Sequence[DocumentLike] = documents
+        if self.cutter is not None:
+            passages.require_distinct(documents)
+            entries = [entry for document in documents for entry in self.cutter(document)]
+        rows = document_rows(self.encoders, entries, writer)
+        if self.cutter is not None:  # what is replaced may have had more passages
+            passages.delete_documents(writer, [document.id for document in documents])
+        writer.add(entries, rows, counts=self._counts(since=before))
+
+    def delete(self, writer: CollectionWriter, ids: Sequence[str]) -> int:
+        """Delete documents; returns how many there were."""
+        return writer.delete(ids) if self.cutter is None else passages.delete_documents(writer, ids)
+
+    def _counts(self, since: Mapping[str, int] | None = None) -> dict[str, int]:
+        models = [each.encoder for each in self.encoders.values() if isinstance(each, EncodedField)]
+        return passages.text_counts(models[0] if models else None, self.cutter, since)
 
 
 def document_rows(
     encoders: Mapping[str, FieldEncoder], documents: Sequence[DocumentLike], writer: CollectionWriter
 ) -> dict[str, QueryVectors]:
     """One row a document in every field of the index."""
-    texts = [encoder_text(document.title, document.text) for document in documents]
-    return {name: encoder.encode_documents(texts, writer) for name, encoder in encoders.items()}
+    return {name: encoder.encode_documents(documents, writer) for name, encoder in encoders.items()}
 
 
 def _finished(writer: CollectionWriter, index: Path, changed: int, *, stage: bool) -> Update:
@@ -124,4 +171,12 @@ def _finished(writer: CollectionWriter, index: Path, changed: int, *, stage: boo
         writer.stage()
     else:
         writer.commit()
-    return Update(str(index), writer.generation, writer.n_documents, changed, staged=stage)
+    return Update(str(index), writer.generation, _n_documents(writer, index), changed, staged=stage)
+
+
+def _n_documents(writer: CollectionWriter, index: Path) -> int:
+    """Documents, staged ones included; in an index of passages only those committed."""
+    from lsr.indexer.collection import Collection
+
+    collection = Collection.open(index)
+    return passages.n_documents(collection) if passages.holds_passages(collection) else writer.n_documents

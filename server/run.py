@@ -16,8 +16,9 @@ from lsr.server.settings import ServerSettings
 from lsr.server.writing import WritingThread
 
 from lsr.errors import ResourceError
-from lsr.fields import open_fields
+from lsr.fields import Opening, cutter_of
 from lsr.pipeline import Pipeline
+from lsr.updating import Changing
 
 GRACE_S = 10  # for requests under way when the server is told to stop
 
@@ -29,18 +30,30 @@ def run(
     port: int,
     settings: ServerSettings,
     load: Load,
+    opening: Opening | None = None,
     writable: bool = False,
     on_ready: Callable[[str], None],
 ) -> None:
     """Serve ``index`` until SIGINT or SIGTERM; requests under way are finished.
 
+    opening: how the models are found, where the index alone does not say it
     writable: take the index's lock and let requests change it
     on_ready: called with the address once requests are answered
     Raises ResourceError if the address cannot be had, IndexLockedError if somebody else is writing.
     """
     with listening_socket(host, port) as listener:
-        pipeline = Pipeline.open(index, threads=1, load=load)
-        app = create_app(pipeline, settings, writing=_writing(index, pipeline) if writable else None)
+        found = opening or Opening()
+        pipeline = Pipeline.open(
+            index,
+            model=found.model,
+            queries=found.queries,
+            transform=found.transform,
+            device=found.device,
+            threads=1,
+            load=load,
+        )
+        writer = _writing(index, pipeline, found) if writable else None
+        app = create_app(pipeline, settings, writing=writer)
         app.state.service.warm_up(pipeline)
         config = uvicorn.Config(
             app,
@@ -53,12 +66,13 @@ def run(
             server.run(sockets=[listener])
 
 
-def _writing(index: Path, pipeline: Pipeline) -> WritingThread:
+def _writing(index: Path, pipeline: Pipeline, opening: Opening) -> WritingThread:
     """A writer with encoders of its own: a long batch must not hold up the encoding of queries."""
     writer = CollectionWriter.open(index)
     names = [info.name for info in pipeline.collection.fields]
     try:
-        return WritingThread(writer, open_fields(pipeline.collection, names))
+        encoders = opening.fields(pipeline.collection, names)
+        return WritingThread(writer, Changing(encoders, cutter_of(pipeline.collection, encoders)))
     except BaseException:
         writer.close()
         raise

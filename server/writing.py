@@ -10,18 +10,16 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lsr.updating import document_rows
+from lsr.updating import Changing
 
 if TYPE_CHECKING:
     from lsr.indexer.documents import DocumentLike
     from lsr.indexer.writer import CollectionWriter
-
-    from lsr.fields import FieldEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +48,10 @@ class _Job:
 class WritingThread:
     """Applies changes one after the other. ``close`` commits what is pending and lets go of the index."""
 
-    def __init__(self, writer: CollectionWriter, encoders: Mapping[str, FieldEncoder]) -> None:
-        """encoders: of every field of the index, not shared with the searches'."""
+    def __init__(self, writer: CollectionWriter, changing: Changing) -> None:
+        """changing: with encoders of every field of the index that are not shared with the searches'."""
         self._writer = writer
-        self._encoders = encoders
+        self._changing = changing
         self._pending = 0
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="lsr-writing", daemon=True)
@@ -63,14 +61,14 @@ class WritingThread:
         """Add or replace documents, all or none of them."""
 
         def change() -> int:
-            self._writer.add(documents, document_rows(self._encoders, documents, self._writer))
+            self._changing.add(self._writer, documents)
             return len(documents)
 
         return await self._done(change, commit=commit)
 
     async def delete(self, ids: Sequence[str], *, commit: bool) -> WriteAnswer:
         """Delete documents; ids that are not there do not count."""
-        return await self._done(lambda: self._writer.delete(ids), commit=commit)
+        return await self._done(lambda: self._changing.delete(self._writer, ids), commit=commit)
 
     async def commit(self) -> WriteAnswer:
         return await self._done(lambda: 0, commit=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import fields as fields_of
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from lsr.eval.evaluate import SystemChoice
     from lsr.eval.running import Evaluation
     from lsr.eval.runs import Run
+    from lsr.models import ModelOptions
 
 
 class SelfMatchesOption(StrEnum):
@@ -67,7 +70,18 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Which judgements: qrels/SPLIT.tsv.")] = "test",
+    method: options.Method = None,
+    queries: options.Queries = None,
+    precision: options.PrecisionOption = options.Precision.FLOAT32,
+    document_length: options.DocumentLength = None,
+    query_length: options.QueryLength = None,
+    transform: options.Transform = None,
+    split: options.Split = None,
+    passage_length: options.PassageLength = None,
+    overlap: options.Overlap = None,
+    passages: options.PassagesOption = options.Passages.MERGED,
+    device: options.Device = "cpu",
+    qrels: Annotated[str, typer.Option(help="Which judgements: qrels/NAME.tsv.")] = "test",
     corpus: Annotated[
         Path | None, typer.Option(help="Corpus file, if it lies elsewhere.", show_default=False)
     ] = None,
@@ -140,7 +154,19 @@ def evaluate(
         raise InvalidArgumentError(
             "--mode fast needs an index that was tuned; name it with --index", field="--mode"
         )
-    opened = BeirDataset.open(located(dataset), split=split, corpus=corpus)
+    used = options.model_options(
+        method=method,
+        queries=queries,
+        precision=precision,
+        document_length=document_length,
+        query_length=query_length,
+        transform=transform,
+        split=split,
+        passage_length=passage_length,
+        overlap=overlap,
+        passages=passages,
+    )
+    opened = BeirDataset.open(located(dataset), split=qrels, corpus=corpus)
     settings = Settings(
         measures=measure or Settings().measures,
         self_matches=self_matches.value,
@@ -148,6 +174,7 @@ def evaluate(
         seed=seed,
         threads=threads or available_threads(),
         memory=options.parse_memory(memory),
+        device=device,
         baselines=dict(map(_baseline, baseline or ())),
         lucene=lucene,
         mode=mode.value,
@@ -155,9 +182,16 @@ def evaluate(
     )
     systems = _systems(fields)
     if index is not None:
-        done = evaluate_index(index, opened, settings, model=model, systems=systems)
+        if options_given := [name for name, value in _of_indexing(used) if value]:
+            raise InvalidArgumentError(
+                f"{options_given[0]}: the index was made already; leave --index out to make one for this",
+                field=options_given[0],
+            )
+        done = evaluate_index(
+            index, opened, settings, model=model, queries=queries, transform=transform, systems=systems
+        )
     else:
-        plan = plan_evaluation(model or "splade-tiny", systems, language=language)
+        plan = plan_evaluation(model or "splade-tiny", systems, language=language, options=used)
         with progress("indexing", None) as advance:
             done = evaluate_dataset(opened, plan, settings, systems=systems, progress=advance)
     if runs is not None:
@@ -168,6 +202,16 @@ def evaluate(
         _print_json(done, per_query)
     else:
         results().print(results_table(done.results, done.comparisons))
+
+
+def _of_indexing(used: ModelOptions) -> list[tuple[str, object]]:
+    """What an index that exists has settled, by the option's name; with whether it was given."""
+    settled = replace(used, queries=None, transform=None)
+    plain = type(used)()
+    return [
+        (f"--{each.name.replace('_', '-')}", getattr(settled, each.name) != getattr(plain, each.name))
+        for each in fields_of(used)
+    ]
 
 
 def _cache(folder: Path | None) -> VectorCache:

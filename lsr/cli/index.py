@@ -25,6 +25,17 @@ def index(
     *,
     output: Output,
     model: options.Model = "splade-tiny",
+    method: options.Method = None,
+    queries: options.Queries = None,
+    precision: options.PrecisionOption = options.Precision.FLOAT32,
+    document_length: options.DocumentLength = None,
+    query_length: options.QueryLength = None,
+    transform: options.Transform = None,
+    split: options.Split = None,
+    passage_length: options.PassageLength = None,
+    overlap: options.Overlap = None,
+    passages: options.PassagesOption = options.Passages.MERGED,
+    device: options.Device = "cpu",
     fields: options.Fields = None,
     language: Annotated[str, typer.Option(help="Language of the BM25 field's analyzer.")] = "english",
     storage: Annotated[
@@ -59,12 +70,30 @@ def index(
 
     `lsr index shop.csv -o shop.index --id-field sku --text-field name --text-field description`
 
+    `lsr index books.jsonl -o books.index --split sentences --passages best`
+
+    `lsr index docs.jsonl -o my.index --model path/to/model --method splade-doc --queries idf.json`
+
     `zcat dump.jsonl.gz | lsr index - -o my.index --on-error skip`
     """
     from lsr.indexing import DocumentEncoder, available_threads, index_documents, plan_index
     from lsr.requests import parse_weights
 
-    plan = plan_index(model, parse_weights(fields, "--fields"), language=language, storage=storage.value)
+    used = options.model_options(
+        method=method,
+        queries=queries,
+        precision=precision,
+        document_length=document_length,
+        query_length=query_length,
+        transform=transform,
+        split=split,
+        passage_length=passage_length,
+        overlap=overlap,
+        passages=passages,
+    )
+    plan = plan_index(
+        model, parse_weights(fields, "--fields"), language=language, storage=storage.value, options=used
+    )
     limit = options.parse_memory(memory)
     opened = open_source(
         source,
@@ -79,7 +108,7 @@ def index(
     for note in (plan.note, opened.note):
         if note:
             out.print(f"note: {note}")
-    encoder = DocumentEncoder(plan, threads=threads, memory=limit)
+    encoder = DocumentEncoder(plan, device=device, threads=threads, memory=limit)
     try:
         with progress("indexing", opened.expected) as advance:
             summary = index_documents(
@@ -114,13 +143,16 @@ def _interrupted(output: Path, opened: OpenSource) -> str:
 def _report(summary: IndexSummary, opened: OpenSource) -> None:
     fields = " + ".join(f"{name} × {weight:g}" for name, weight in summary.fields.items())
     out = results()
+    passages = f" as {summary.passages:,} passages" if summary.passages is not None else ""
     out.print(
-        f"{summary.documents:,} documents in {summary.path} ({human_bytes(summary.size_bytes)}),"
+        f"{summary.documents:,} documents{passages} in {summary.path} ({human_bytes(summary.size_bytes)}),"
         f" generation {summary.generation}, {human_seconds(summary.seconds)}"
     )
     out.print(f"searches sum {fields}")
     if summary.truncated:
         out.print(f"{summary.truncated:,} texts were longer than the model reads and were cut")
+    if summary.split:
+        out.print(f"{summary.split:,} documents were split into passages")
     if summary.skipped:
         first = opened.report.first_errors[0]
         out.print(f"{summary.skipped:,} records were skipped; the first because {first}")

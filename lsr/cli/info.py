@@ -35,8 +35,9 @@ def info(index: options.Index, as_json: options.Json = False) -> None:
         print_json(description)
         return
     out = results()
+    passages = f" as {description.passages:,} passages" if description.passages is not None else ""
     out.print(
-        f"{index}: {description.documents:,} documents, {human_bytes(description.size_bytes)},"
+        f"{index}: {description.documents:,} documents{passages}, {human_bytes(description.size_bytes)},"
         f" generation {description.generation}, {description.segments} segments,"
         f" written {description.created} by lsr {description.package}"
     )
@@ -46,8 +47,21 @@ def info(index: options.Index, as_json: options.Json = False) -> None:
     for field in description.fields:
         table.add_row(*_row(field))
     out.print(table)
-    for line in (*_staged(description), *_drifts(description), *_tuned(description)):
+    for line in (*_staged(description), *_drifts(description), *_tuned(description), *_uses(description)):
         out.print(line)
+
+
+def _uses(description: IndexDescription) -> Iterator[str]:
+    """What became of texts, and what was asked for besides the models' names."""
+    if description.truncated or description.split:
+        yield (
+            f"of all texts ever added {description.truncated or 0:,} were longer than the model reads and were"
+            f" cut; {description.split or 0:,} documents were split into passages"
+        )
+    for field in description.fields:
+        said = field.encoder.get("options")
+        if isinstance(said, dict) and said:
+            yield f"{field.name}: " + ", ".join(f"{name} {value}" for name, value in said.items())
 
 
 def _staged(description: IndexDescription) -> Iterator[str]:

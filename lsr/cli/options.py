@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lsr.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from lsr.models import ModelOptions
 
 UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 
@@ -28,6 +32,23 @@ class Storage(StrEnum):
 class Mode(StrEnum):
     EXACT = "exact"
     FAST = "fast"
+
+
+class Precision(StrEnum):
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+    INT8 = "int8"
+
+
+class SplitAt(StrEnum):
+    SENTENCES = "sentences"
+    DEFINITIONS = "definitions"
+
+
+class Passages(StrEnum):
+    MERGED = "merged"
+    BEST = "best"
 
 
 class Load(StrEnum):
@@ -50,6 +71,73 @@ Model = Annotated[
         help="Built-in name (splade-tiny), folder, or hub name of a model; `bm25` for term counts alone."
     ),
 ]
+QueryTimeModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="The model, if it is not found where the index says it is.", show_default=False
+    ),
+]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        help="Published method that a plain model folder was trained for: splade-max, unicoil, …"
+        "  [default: what the folder says, or splade-max]",
+        show_default=False,
+    ),
+]
+Queries = Annotated[
+    str | None,
+    typer.Option(
+        help="Another model for queries, or a table of token weights (idf.json) for queries without a model.",
+        show_default=False,
+    ),
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option("--precision", help="Arithmetic of the model; int8 stores its weights in 8 bits."),
+]
+DocumentLength = Annotated[
+    int | None,
+    typer.Option(min=1, help="Tokens read of a document.  [default: the model's own]", show_default=False),
+]
+QueryLength = Annotated[
+    int | None,
+    typer.Option(min=1, help="Tokens read of a query.  [default: the model's own]", show_default=False),
+]
+Transform = Annotated[
+    str | None,
+    typer.Option(
+        help="Function of yours, as module:function, that changes documents and queries before encoding.",
+        show_default=False,
+    ),
+]
+Split = Annotated[
+    SplitAt | None,
+    typer.Option(
+        "--split",
+        help="Cut long documents into passages at sentences, or at definitions of Python source.",
+        show_default=False,
+    ),
+]
+PassageLength = Annotated[
+    int | None,
+    typer.Option(min=1, help="Tokens of a passage.  [default: what the model reads]", show_default=False),
+]
+Overlap = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Tokens that neighbours share at most.  [default: an eighth of a passage]",
+        show_default=False,
+    ),
+]
+PassagesOption = Annotated[
+    Passages,
+    typer.Option(
+        "--passages", help="What stands for a split document: one merged vector, or its best passage."
+    ),
+]
+Device = Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, cuda:1.")]
 Fields = Annotated[
     str | None,
     typer.Option(
@@ -96,6 +184,44 @@ MetadataField = Annotated[
 OnErrorOption = Annotated[
     OnError, typer.Option("--on-error", help="At a record that cannot be used: stop, or skip and count it.")
 ]
+
+
+def model_options(
+    *,
+    method: str | None,
+    queries: str | None,
+    precision: Precision,
+    document_length: int | None,
+    query_length: int | None,
+    transform: str | None,
+    split: SplitAt | None,
+    passage_length: int | None,
+    overlap: int | None,
+    passages: Passages,
+) -> ModelOptions:
+    """The flags that say how a model is used, as one value."""
+    from lsr.models import ModelOptions
+
+    reach_own_modules(transform)
+    return ModelOptions(
+        method=method,
+        queries=queries,
+        precision=precision.value,
+        document_length=document_length,
+        query_length=query_length,
+        transform=transform,
+        split=split.value if split is not None else None,
+        passage_length=passage_length,
+        overlap=overlap,
+        passages=passages.value,
+    )
+
+
+def reach_own_modules(transform: str | None) -> None:
+    """Let ``--transform`` name a module in the current folder, as ``python -m`` would; only if it is given."""
+    here = str(Path.cwd())
+    if transform is not None and here not in sys.path:
+        sys.path.insert(0, here)
 
 
 def parse_memory(value: str | None) -> int | None:

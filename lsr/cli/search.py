@@ -38,10 +38,10 @@ def search(
     fields: options.Fields = None,
     mode: options.SearchMode = options.Mode.EXACT,
     recall: options.Recall = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Model that encodes the query, if not found under the name in the index."),
-    ] = None,
+    model: options.QueryTimeModel = None,
+    queries: options.Queries = None,
+    transform: options.Transform = None,
+    device: options.Device = "cpu",
     explain: Annotated[bool, typer.Option("--explain", help="Show the terms behind each score.")] = False,
     count: Annotated[bool, typer.Option("--count", help="Count all matches exactly; costs a scan.")] = False,
     load: Annotated[
@@ -87,8 +87,16 @@ def search(
         )
         for text in _texts(query)
     ]
+    options.reach_own_modules(transform)
     pipeline = Pipeline.open(
-        index, model=model, fields=None if weights is None else list(weights), threads=threads, load=load.value
+        index,
+        model=model,
+        queries=queries,
+        transform=transform,
+        fields=None if weights is None else list(weights),
+        device=device,
+        threads=threads,
+        load=load.value,
     )
     answers = [pipeline.search(request) for request in requests]
     if as_json:
@@ -134,6 +142,8 @@ def _hit_line(hit: Hit) -> Text:
     line.append(hit.id, style="bold cyan")
     if hit.document.title:
         line.append(f"  {hit.document.title}", style="bold")
+    if hit.passage is not None and hit.passage.count > 1:
+        line.append(f"  passage {hit.passage.number} of {hit.passage.count}", style="dim")
     return line
 
 

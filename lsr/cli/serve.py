@@ -15,6 +15,10 @@ def serve(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
+    model: options.QueryTimeModel = None,
+    queries: options.Queries = None,
+    transform: options.Transform = None,
+    device: options.Device = "cpu",
     threads: options.Threads = None,
     queue: Annotated[
         int, typer.Option(min=1, help="Searches waiting or running before others are told to come back.")
@@ -45,6 +49,7 @@ def serve(
 
     `curl 'http://127.0.0.1:8080/v1/search?q=read+a+file&k=3'`
     """
+    from lsr.fields import Opening
     from lsr.indexing import available_threads
     from lsr.server.run import run
     from lsr.server.settings import ServerSettings
@@ -56,8 +61,10 @@ def serve(
         mode=mode.value,
         recall=recall,
     )
+    options.reach_own_modules(transform)
     run(
         index,
+        opening=Opening(model=model, queries=queries, transform=transform, device=device),
         host=host,
         port=port,
         settings=settings,

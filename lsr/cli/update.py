@@ -31,6 +31,10 @@ def add(
     metadata_field: options.MetadataField = None,
     on_error: options.OnErrorOption = options.OnError.STOP,
     stage: Stage = False,
+    model: options.QueryTimeModel = None,
+    queries: options.Queries = None,
+    transform: options.Transform = None,
+    device: options.Device = "cpu",
     memory: options.Memory = None,
     threads: options.Threads = None,
     as_json: options.Json = False,
@@ -59,11 +63,16 @@ def add(
         metadata_field=metadata_field,
         on_error=on_error,
     )
+    options.reach_own_modules(transform)
     with progress("adding", opened.expected) as advance:
         update = add_documents(
             index,
             opened.documents,
             stage=stage,
+            model=model,
+            queries=queries,
+            transform=transform,
+            device=device,
             memory=options.parse_memory(memory),
             threads=threads,
             progress=advance,

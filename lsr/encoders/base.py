@@ -17,6 +17,7 @@ class EncoderInfo:
     identity: SHA-256, in hex, over everything that decides its vectors (lsr/encoders/identity.py); vectors
         may be cached under it. Kernels agree within 1e-4 and share it.
     document_length, query_length: tokens kept of a text, special tokens included; 0 for a side without a limit
+    document_room: those of them that a document's own text can have; 0 for no limit
     n_parameters: of the neural parts of both sides; parameters the sides share count once
     kernel: the code path of the document side: "torch", "native-avx512", ...; "none" where nothing is computed
     expansion_field: the field of a document's metadata that is read behind its text; empty for none
@@ -37,6 +38,7 @@ class EncoderInfo:
     expansion_field: str = ""
     transform: str = ""
     splitting: str = ""
+    document_room: int = 0
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from lsr.encoders.kernels import Attributor, Kernel
 
 DEFAULT_LENGTH = 256
+# Keys of a composition whose values are paths.
+PLACES = ("folder", "tokenizer", "table", "adapter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Built:
     tokenizer: TextTokenizer
     terms: tuple[str, ...]
     files: tuple[Path, ...]
+    room: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +111,7 @@ class Builder:
     def _info(
         self, composition: Composition, documents: Built, queries: Built, vocabulary: Vocabulary
     ) -> EncoderInfo:
-        decides = to_json(composition)
+        decides = without_places(to_json(composition))
         for label in ("name", "licence"):
             del decides[label]
         decides["precision"] = self._options.precision
@@ -125,6 +128,7 @@ class Builder:
             precision=self._options.precision,
             kernel=documents.side.kernel_name,
             expansion_field=documents.parts.reading.expansion or "",
+            document_room=documents.room,
         )
 
     def _side(self, parts: SideParts, folder: Path, length_name: str, terms: tuple[str, ...] | None) -> Built:
@@ -161,7 +165,7 @@ class Builder:
             shaping=parts.shaping,
         )
         files = (*model.files, *computing.files, *words_files(folder, parts.reading))
-        return Built(side, settled, TextTokenizer.plain(model.tokenizer), terms, files)
+        return Built(side, settled, TextTokenizer.plain(model.tokenizer), terms, files, tokenizer.room)
 
     def _table_side(self, parts: TableParts, folder: Path, terms: tuple[str, ...] | None) -> Built:
         """terms: of the other side; a tokenizer alone cannot tell how far a model pads its own."""
@@ -178,13 +182,14 @@ class Builder:
             table = read_table(folder / parts.table, own_terms)
             files = (*files, folder / parts.table)
         settled = replace(parts, reading=replace(parts.reading, length=parts.reading.length or 0))
+        reader = TextTokenizer(tokenizer, settled.reading, index_of(words))
         side = TableSide(
-            TextTokenizer(tokenizer, settled.reading, index_of(words)),
+            reader,
             table,
             repeats_count=parts.repeats == "counted",
             shaping=parts.shaping,
         )
-        return Built(side, settled, TextTokenizer.plain(tokenizer), own_terms, files)
+        return Built(side, settled, TextTokenizer.plain(tokenizer), own_terms, files, reader.room)
 
     def _checkpoint(self, folder: Path, parts: NeuralParts) -> Checkpoint | None:
         """The model without torch, where that is all it takes."""
@@ -251,6 +256,19 @@ class Builder:
         if key not in self._kernels:
             self._kernels[key] = kernel_for(parts.head, source, self._options.kernel, threads)
         return Computing(self._kernels[key], torch_kernel_for(parts.head, source, threads), head.files)
+
+
+def without_places(composition: dict[str, Any]) -> dict[str, Any]:
+    """Without absolute paths: where files lie decides nothing, what is in them counts by itself."""
+    shown: dict[str, Any] = {}
+    for key, value in composition.items():
+        if isinstance(value, dict):
+            shown[key] = without_places(value)
+        elif key in PLACES and value is not None and Path(value).is_absolute():
+            shown[key] = ""
+        else:
+            shown[key] = value
+    return shown
 
 
 def read_words(folder: Path, reading: Reading) -> tuple[str, ...]:

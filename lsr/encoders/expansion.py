@@ -7,19 +7,27 @@ encoder that reads one names the field in its ``EncoderInfo``; documents without
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsr.data.documents import Document
 from lsr.encoders.base import EncoderInfo, SparseEncoder
 
+if TYPE_CHECKING:
+    from lsr.indexer.documents import DocumentLike
 
-def document_text(document: Document, info: EncoderInfo) -> str:
+
+def encoder_text(title: str, text: str) -> str:
+    """What encoders and analyzers see of a document."""
+    return f"{title} {text}".strip()
+
+
+def document_text(document: DocumentLike, info: EncoderInfo) -> str:
     """What the encoder reads of a document: its text, and behind it the expansion that the encoder asks for.
 
     A list of strings is joined with spaces.
     """
-    text = document.encoder_text()
+    text = encoder_text(document.title, document.text)
     expansion = document.metadata.get(info.expansion_field) if info.expansion_field else None
     if isinstance(expansion, list | tuple):
         expansion = " ".join(map(str, expansion))

@@ -74,11 +74,8 @@ class PreparedEncoder:
         splitting: Splitting | None = None,
     ) -> None:
         inner = encoder.describe()
-        if splitting is not None and splitting.length > inner.document_length > 0:
-            raise InvalidArgumentError(
-                f"passages of {splitting.length} tokens do not fit the encoder's {inner.document_length}.",
-                field="length",
-            )
+        if splitting is not None:
+            check_fits(splitting, inner)
         self._encoder = encoder
         self._transform = transform
         self._splitting = splitting
@@ -125,6 +122,16 @@ class PreparedEncoder:
     def _transformed(self, texts: Sequence[str]) -> Sequence[str]:
         check_texts(texts)
         return self._transform(texts) if self._transform is not None else texts
+
+
+def check_fits(splitting: Splitting, info: EncoderInfo) -> None:
+    """Raise InvalidArgumentError for passages that the encoder would cut."""
+    if splitting.length > info.document_room > 0:
+        raise InvalidArgumentError(
+            f"passages of {splitting.length} tokens are longer than the {info.document_room} that"
+            f" {info.name} reads of a text; make them shorter.",
+            field="passage_length",
+        )
 
 
 def _identity(inner: str, transform: TextTransform | None, splitting: Splitting | None) -> str:

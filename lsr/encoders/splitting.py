@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from lsr.encoders.base import TermSpan
-from lsr.encoders.token_kernel import weights_by_term
+from lsr.encoders.repeats import weights_by_term
 from lsr.errors import InvalidArgumentError
 from lsr.vectors import SparseVectors
 
@@ -51,13 +51,18 @@ def split(text: str, splitting: Splitting, spans: Callable[[str], list[TermSpan]
 
     spans: the tokens of a text with their places (an encoder's ``spans``).
     """
+    return [text[start:end].strip() for start, end in passages(text, splitting, spans)]
+
+
+def passages(text: str, splitting: Splitting, spans: Callable[[str], list[TermSpan]]) -> list[tuple[int, int]]:
+    """The passages of ``split`` as character ranges, which cover the text."""
     starts = np.array([span.start for span in spans(text)], dtype=np.int64)
     if len(starts) <= splitting.length:
-        return [text]
+        return [(0, len(text))]
     pieces = definitions(text) if splitting.at == "definitions" else None
     pieces = pieces if pieces is not None else sentences(text)
     pieces = [part for piece in pieces for part in _at_most(piece, starts, splitting.length)]
-    return [text[start:end].strip() for start, end in _joined(pieces, starts, splitting)]
+    return _joined(pieces, starts, splitting)
 
 
 def sentences(text: str) -> list[tuple[int, int]]:

@@ -15,6 +15,7 @@ from lsr.encoders.composition import ActivationName, OccurrencesName
 from lsr.encoders.heads import Linears
 from lsr.encoders.kernels import NOT_FINITE, pad, torch_cost
 from lsr.encoders.pooling import Positions
+from lsr.encoders.repeats import weights_by_term
 from lsr.encoders.tokens import IntArray, Tokens
 from lsr.errors import ModelError
 from lsr.vectors import SparseVectors, UInt32Array
@@ -76,25 +77,3 @@ class TokenKernel:
 def first_true(found: npt.NDArray[np.bool_]) -> IntArray:
     """The first True of each row, −1 for a row without one."""
     return np.where(found.any(axis=1), found.argmax(axis=1), -1).astype(np.int64)
-
-
-def weights_by_term(
-    rows: IntArray,
-    terms: npt.NDArray[np.int32] | IntArray,
-    weights: npt.NDArray[np.float32],
-    *,
-    n_rows: int,
-    vocabulary_size: int,
-    occurrences: OccurrencesName,
-) -> SparseVectors:
-    """One weight for each (row, term) out of all its occurrences, which are given in the order of the text."""
-    distinct, first, group = np.unique(rows * vocabulary_size + terms, return_index=True, return_inverse=True)
-    if occurrences == "first":
-        combined = weights[first]
-    else:
-        combined = np.zeros(len(distinct), np.float32)
-        combine = np.maximum if occurrences == "max" else np.add
-        combine.at(combined, group, weights)
-    distinct_rows, distinct_terms = np.divmod(distinct, vocabulary_size)
-    indptr = np.searchsorted(distinct_rows, np.arange(n_rows + 1)).astype(np.int64)
-    return SparseVectors(indptr, distinct_terms.astype(np.uint32), combined, vocabulary_size)

@@ -119,6 +119,16 @@ class TextTokenizer:
     def frame(self) -> Frame:
         return Frame(len(self._before), len(self._prompt), len(self._after))
 
+    @property
+    def room(self) -> int:
+        """Tokens that a text itself can have, beside special tokens and a prompt; 0 for no limit."""
+        if not self._reading.length:
+            return 0
+        if self._reading.echo:
+            return self._room(self._reading.length)
+        prompt = self._tokenizer.encode(self._reading.prompt, add_special_tokens=False).ids
+        return max(1, self._reading.length - len(self._before) - len(prompt) - len(self._after))
+
     def __call__(self, texts: Sequence[str]) -> Tokens:
         if self._reading.echo:
             return self._echo(texts)

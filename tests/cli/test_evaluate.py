@@ -93,7 +93,7 @@ def test_an_index_that_is_there(lsr: RunLsr, dataset: Path, tmp_path: Path) -> N
     ("arguments", "said"),
     [
         (["-m", "ndcg@10"], "did you mean nDCG@10?"),
-        (["--split", "dev"], "there are test"),
+        (["--qrels", "dev"], "there are test"),
         (["--fields", "titles"], "titles"),
         (["--fields", "bm25=much"], "NAME=WEIGHT"),
     ],

@@ -38,6 +38,7 @@ def result(name: str, values: Sequence[float], **changes: object) -> EvaluationR
             unknown_queries=2,
             documents=1000,
             truncated=7,
+            split=2,
             self_matches="kept",
             non_zeros=NonZeros(60.0, 4.5),
             flops=0.5,
@@ -66,11 +67,14 @@ def test_json_is_the_documented_object() -> None:
     }
     low, high = answer["measures"]["nDCG@10"]["ci95"]
     assert low < answer["measures"]["nDCG@10"]["mean"] == 0.5 < high
-    assert {name: answer[name] for name in ("queries", "judged_queries", "documents", "truncated")} == {
+    assert {
+        name: answer[name] for name in ("queries", "judged_queries", "documents", "truncated", "split")
+    } == {
         "queries": 50,
         "judged_queries": 40,
         "documents": 1000,
         "truncated": 7,
+        "split": 2,
     }
     assert answer["self_matches"] == "kept"
     assert answer["non_zeros"] == {"documents": 60.0, "queries": 4.5}

@@ -15,6 +15,7 @@ from lsr.server import create_app
 from lsr.server.writing import WritingThread
 
 from lsr.fields import open_fields
+from lsr.updating import Changing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def stopped(pipeline: Pipeline, hand_encoder: type) -> TestClient:
     """A client of a writable server that has not been started."""
     names = [info.name for info in pipeline.collection.fields]
     encoders = open_fields(pipeline.collection, names, encoder=hand_encoder())
-    writing = WritingThread(CollectionWriter.open(pipeline.collection.path), encoders)
+    writing = WritingThread(CollectionWriter.open(pipeline.collection.path), Changing(encoders))
     return TestClient(create_app(pipeline, writing=writing), raise_server_exceptions=False)
 
 

@@ -106,5 +106,5 @@ def test_transforms_must_give_texts(encoder: ComposedEncoder, masking: str) -> N
 
 
 def test_passages_longer_than_the_encoder_reads_are_refused(encoder: ComposedEncoder) -> None:
-    with pytest.raises(InvalidArgumentError, match="passages of 33 tokens do not fit the encoder's 32"):
-        PreparedEncoder(encoder, splitting=Splitting(33))
+    with pytest.raises(InvalidArgumentError, match="passages of 31 tokens are longer than the 30"):
+        PreparedEncoder(encoder, splitting=Splitting(31))

@@ -1,0 +1,160 @@
+"""How a model is used, from the command line: transforms, passages, other query encoders."""
+
+from __future__ import annotations
+
+import linecache
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RunLsr = Callable[..., Any]
+
+LONG = "A file is read line by line. " * 30 + "The archive is compressed with zip. " + "Dates are parsed. " * 30
+
+
+@pytest.fixture
+def masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module of the user's own in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "masks", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    path = tmp_path / "masks.py"
+    path.write_text(
+        "def mask(text):\n    return text.replace('Alice', 'somebody').replace('Bob', 'somebody')\n"
+    )
+    return path
+
+
+def test_a_transform_is_recorded_and_asked_for_by_name(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path, masks: Path
+) -> None:
+    docs = write_lines([{"_id": "a", "text": "Alice reads"}, {"_id": "z", "text": "a zip archive"}])
+    made = lsr("index", docs, "-o", tmp_path / "i", "--transform", "masks:mask")
+    assert made.status == 0, made.err
+    assert "transform masks:mask" in lsr("info", tmp_path / "i").out
+
+    refused = lsr("search", tmp_path / "i", "Bob")
+    assert refused.status == 2
+    assert "Add `--transform masks:mask`" in refused.err
+    assert lsr("search", tmp_path / "i", "Bob", "--fields", "bm25").status == 2
+
+    found = lsr("search", tmp_path / "i", "Bob", "--transform", "masks:mask", "--json")
+    assert [hit["id"] for hit in found.json["hits"]][:1] == ["a"]
+    assert found.json["hits"][0]["scores"]["bm25"] > 0
+
+    more = write_lines([{"_id": "b", "text": "Bob writes"}], "more.jsonl")
+    assert lsr("add", tmp_path / "i", more).status == 2
+    assert lsr("add", tmp_path / "i", more, "--transform", "masks:mask").status == 0
+    only = lsr("search", tmp_path / "i", "Alice", "--transform", "masks:mask", "--fields", "bm25", "--json")
+    assert {hit["id"] for hit in only.json["hits"]} == {"a", "b"}
+
+    other = lsr("search", tmp_path / "i", "Bob", "--transform", "textwrap:dedent")
+    assert other.status == 2
+    assert "not by textwrap:dedent" in other.err
+    masks.write_text("def mask(text):\n    return text.lower()\n")
+    del sys.modules["masks"]
+    linecache.clearcache()
+    changed = lsr("search", tmp_path / "i", "Bob", "--transform", "masks:mask")
+    assert changed.status == 2
+    assert "was changed since" in changed.err
+
+
+def test_an_index_of_plain_texts_refuses_a_transform(lsr: RunLsr, index: Path, masks: Path) -> None:
+    refused = lsr("search", index, "read", "--transform", "masks:mask")
+    assert refused.status == 2
+    assert "Leave the transform out" in refused.err
+
+
+@pytest.mark.parametrize("passages", ["merged", "best"])
+def test_long_documents_are_split(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path, passages: str
+) -> None:
+    docs = write_lines(
+        [{"_id": "long", "title": "Notes", "text": LONG}, {"_id": "short", "text": "a zip file"}]
+    )
+    options = ("--split", "sentences", "--passage-length", 48, "--overlap", 8, "--passages", passages)
+    made = lsr("index", docs, "-o", tmp_path / "i", *options)
+    assert made.status == 0, made.err
+    assert "1 documents were split into passages" in made.out
+    assert ("2 documents as " in made.out) == (passages == "best")
+
+    shown = lsr("info", tmp_path / "i")
+    assert "1 documents were split" in shown.out
+    assert "split sentences, passage_length 48, overlap 8" in shown.out
+    facts = lsr("info", tmp_path / "i", "--json").json
+    assert (facts["documents"], facts["split"], facts["truncated"]) == (2, 1, 0)
+
+    query = ("search", tmp_path / "i", "compressed archive", "--fields", "learned")
+    hit = next(each for each in lsr(*query, "--json").json["hits"] if each["id"] == "long")
+    assert hit["document"]["title"] == "Notes"
+    if passages == "merged":
+        assert "passage" not in hit
+        assert hit["document"]["text"] == LONG
+        return
+    place = hit["passage"]
+    assert hit["document"]["text"] == LONG[place["start"] : place["end"]]
+    assert "compressed with zip" in hit["document"]["text"]
+    assert f"passage {place['number']} of {place['count']}" in lsr(*query).out
+    assert lsr("delete", tmp_path / "i", "long").out.startswith("1 documents deleted; 1 in")
+    assert lsr("add", tmp_path / "i", docs).out.startswith("2 documents added or replaced; 2 in")
+    assert lsr("info", tmp_path / "i", "--json").json["split"] == 2
+
+
+def test_python_source_is_split_at_definitions(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path
+) -> None:
+    jobs = [f"def job_{at}(path):\n    text = open(path)\n    return text * {at}" for at in range(9)]
+    options = ("--split", "definitions", "--passage-length", 40, "--overlap", 0, "--passages", "best")
+    docs = write_lines([{"_id": "code", "text": "\n\n".join(jobs)}])
+    assert lsr("index", docs, "-o", tmp_path / "i", *options).status == 0
+    [hit] = lsr("search", tmp_path / "i", "job open path", "--json").json["hits"]
+    assert hit["document"]["text"].startswith("def job_")
+
+
+def test_queries_by_a_table(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "idf.json").write_text('{"zip": 2.0, "file": 0.5}')
+    docs = write_lines([{"_id": "a", "text": "a zip archive"}, {"_id": "b", "text": "a file"}])
+    made = lsr("index", docs, "-o", "i", "--queries", "idf.json")
+    assert made.status == 0, made.err
+    assert "so the index has its field alone" in made.err
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = lsr("search", tmp_path / "i", "zip zip files", "--json", "--explain").json
+    assert [(each["term"], each["weight"]) for each in found["query_terms"]] == [("zip", 2.0)]
+    assert found["hits"][0]["id"] == "a"
+
+    shutil.move(tmp_path / "idf.json", tmp_path / "elsewhere")
+    assert lsr("search", tmp_path / "i", "zip").status == 2
+    again = lsr("search", tmp_path / "i", "zip", "--queries", "idf.json", "--json")
+    assert again.json["hits"][0]["id"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--model", "bm25", "--split", "sentences"), "split: bm25 counts terms"),
+        (("--fields", "bm25", "--precision", "bfloat16"), "precision: an index of term counts alone"),
+        (("--overlap", "3"), "overlap: documents are not split"),
+        (("--split", "sentences", "--passage-length", "255"), "longer than the 254"),
+        (("--split", "sentences", "--passages", "best", "--passage-length", "255"), "longer than the 254"),
+        (("--split", "sentences", "--passage-length", "20", "--overlap", "20"), "overlap must be"),
+        (("--transform", "nowhere:f"), "cannot be imported"),
+        (("--method", "splode"), "no method is called"),
+        (("--document-length", "600"), "document_length"),
+        (("--queries", "absent.json"), "no such table"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_made(
+    lsr: RunLsr, documents: Path, tmp_path: Path, options: tuple[str, ...], says: str
+) -> None:
+    refused = lsr("index", documents, "-o", tmp_path / "i", *options)
+    assert refused.status == 2
+    assert says in refused.err
+    assert not (tmp_path / "i").exists()
