@@ -13,7 +13,7 @@ from lsr.encoders.base import EncodeStatistics
 
 if TYPE_CHECKING:
     from lsr.encoders.base import EncoderInfo, SparseEncoder, TermSpan
-    from lsr.vectors import SparseVectors
+    from lsr.vectors import SparseVectors, UInt32Array
     from lsr.vocabulary import Vocabulary
 
 
@@ -48,6 +48,9 @@ class CachedEncoder:
 
     def spans(self, text: str) -> list[TermSpan]:
         return self._encoder.spans(text)
+
+    def sources(self, text: str, terms: UInt32Array) -> list[tuple[int, int] | None]:
+        return self._encoder.sources(text, terms)
 
     def _through_cache(
         self, side: Side, texts: Sequence[str], encode: Callable[[Sequence[str]], SparseVectors]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,12 @@ from lsr.fields import FieldEncoder, Place
 from lsr.requests import Kind, QueryTerm, Span, TermContribution
 from lsr.vectors import Float32Array, UInt32Array
 from lsr.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from lsr.indexer.documents import DocumentLike
+
+# Of a hit's score: what a term must contribute for the word behind it to be marked.
+MARKED_SHARE = 0.02
 
 Places = Mapping[str, Mapping[str, Sequence[Place]]]
 """By field and part of a document: the terms that stand there."""
@@ -79,26 +86,40 @@ def places_in(views: Sequence[QueryView], parts: Mapping[str, str]) -> Places:
     return {view.field: {part: places(view, text) for part, text in parts.items()} for view in views}
 
 
-def explain(views: Sequence[QueryView], document: Mapping[str, Row], places: Places) -> list[TermContribution]:
-    """Every term that counted, largest contribution first.
+def explain(
+    views: Sequence[QueryView], document: DocumentLike, rows: Mapping[str, Row], places: Places
+) -> list[TermContribution]:
+    """Every term that counted, largest contribution first. Runs the models once on the document.
 
-    document: the hit's vector by field
+    rows: the hit's vector by field
     """
-    found = [each for view in views for each in _contributions(view, document[view.field], places[view.field])]
+    found = [
+        each for view in views for each in _contributions(view, document, rows[view.field], places[view.field])
+    ]
     return sorted(found, key=lambda each: -each.contribution)
 
 
-def highlight(views: Sequence[QueryView], places: Places, part: str) -> list[Span]:
+def highlight(
+    views: Sequence[QueryView], places: Places, part: str, contributions: Sequence[TermContribution] = ()
+) -> list[Span]:
     """Where the query's own terms stand in one part, in order and without overlaps.
 
     Pieces of one word that touch are one span.
+    contributions: words behind those that count are marked as well
     """
-    wanted = sorted(
+    total = sum(each.contribution for each in contributions)
+    words = [
+        (each.source.start, each.source.end)
+        for each in contributions
+        if each.source is not None and each.source.part == part and each.contribution >= MARKED_SHARE * total
+    ]
+    literal = [
         (place.start, place.end)
         for view in views
         for place in places[view.field][part]
         if place.term in view.marked
-    )
+    ]
+    wanted = sorted({*literal, *words})
     joined: list[tuple[int, int]] = []
     for start, end in wanted:
         if joined and start <= joined[-1][1]:
@@ -109,12 +130,14 @@ def highlight(views: Sequence[QueryView], places: Places, part: str) -> list[Spa
 
 
 def _contributions(
-    view: QueryView, document: Row, places: Mapping[str, Sequence[Place]]
+    view: QueryView, document: DocumentLike, row: Row, places: Mapping[str, Sequence[Place]]
 ) -> list[TermContribution]:
-    common, here, there = np.intersect1d(view.row[0], document[0], assume_unique=True, return_indices=True)
+    common, here, there = np.intersect1d(view.row[0], row[0], assume_unique=True, return_indices=True)
     standing = frozenset(place.term for part in places.values() for place in part)
     literals = standing if view.encoder is not None else frozenset(common.tolist())
-    products = zip(common.tolist(), view.row[1][here].tolist(), document[1][there].tolist(), strict=True)
+    sources = [None] * len(common) if view.encoder is None else view.encoder.sources(document, common)
+    weights = (view.row[1][here].tolist(), row[1][there].tolist())
+    products = zip(common.tolist(), *weights, sources, strict=True)
     return [
         TermContribution(
             field=view.field,
@@ -125,8 +148,9 @@ def _contributions(
             contribution=query_weight * document_weight,
             query_kind=view.kind(term),
             document_kind=_kind(term, literals),
+            source=source,
         )
-        for term, query_weight, document_weight in products
+        for term, query_weight, document_weight, source in products
     ]
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from lsr.encoders.expansion import document_text, encoder_text
 from lsr.models import check_transform, model_of, options_of
 from lsr.passages import PassageCutter
-from lsr.vectors import SparseVectors, TermCounts
+from lsr.requests import SourceWord
+from lsr.vectors import SparseVectors, TermCounts, UInt32Array
 
 if TYPE_CHECKING:
     from lsr.analysis import Analyzer
@@ -52,6 +53,10 @@ class FieldEncoder(Protocol):
         """The field's terms that stand in the text; every other term of its vector is an expansion."""
         ...
 
+    def sources(self, document: DocumentLike, terms: UInt32Array) -> list[SourceWord | None]:
+        """The word of the document that gave each term of its vector its weight, where there is one."""
+        ...
+
 
 class EncodedField:
     """A field whose vectors a model makes."""
@@ -75,6 +80,10 @@ class EncodedField:
 
     def places(self, text: str) -> list[Place]:
         return [Place(*span) for span in self.encoder.spans(text)]
+
+    def sources(self, document: DocumentLike, terms: UInt32Array) -> list[SourceWord | None]:
+        text = document_text(document, self.encoder.describe())
+        return [_word_at(document, found) for found in self.encoder.sources(text, terms)]
 
 
 class CountedField:
@@ -109,6 +118,32 @@ class CountedField:
     def places(self, text: str) -> list[Place]:
         found = ((span, self._vocabulary.id_of(span.term)) for span in self._analyzer.spans(text))
         return [Place(span.start, span.end, term) for span, term in found if term is not None]
+
+    def sources(self, document: DocumentLike, terms: UInt32Array) -> list[SourceWord | None]:
+        """The first word of each stem."""
+        first: dict[int, SourceWord] = {}
+        parts: tuple[Literal["title", "text"], ...] = ("title", "text")
+        for part in parts:
+            text = document.title if part == "title" else document.text
+            for place in self.places(text):
+                word = SourceWord(part, place.start, place.end, text[place.start : place.end])
+                first.setdefault(place.term, word)
+        return [first.get(term) for term in terms.tolist()]
+
+
+def _word_at(document: DocumentLike, found: tuple[int, int] | None) -> SourceWord | None:
+    """From a place in the encoder's text, which is title and text with a space between, to one in either."""
+    if found is None:
+        return None
+    joined = f"{document.title} {document.text}"
+    shift = len(joined) - len(joined.lstrip())
+    start, end = found[0] + shift, found[1] + shift
+    part: Literal["title", "text"] = "title" if start < len(document.title) else "text"
+    whole = document.title if part == "title" else document.text
+    before = 0 if part == "title" else len(document.title) + 1
+    if end - before > len(whole):  # of the expansion that was read behind the text
+        return None
+    return SourceWord(part, start - before, end - before, whole[start - before : end - before])
 
 
 @dataclass(frozen=True, slots=True)

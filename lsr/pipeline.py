@@ -331,14 +331,17 @@ def _hit(
     places = places_in(views, parts) if request.explain or request.highlight else {}
     passage = passages.passage_of(document) if passages.holds_passages(collection) else None
     shown = {**parts, "metadata": document.metadata if passage is None else passages.metadata_of(document)}
+    explanation = explain(views, document, rows, places) if request.explain else None
     return Hit(
         rank=rank,
         id=document.id if passage is None else passages.document_of(document.id),
         score=score,
         scores={view.field: score_in_field(view, rows[view.field]) for view in views},
         document=HitDocument(**{part: shown[part] for part in request.documents}),  # type: ignore[arg-type]
-        explanation=explain(views, rows, places) if request.explain else None,
-        highlights={part: highlight(views, places, part) for part in parts} if request.highlight else None,
+        explanation=explanation,
+        highlights={part: highlight(views, places, part, explanation or ()) for part in parts}
+        if request.highlight
+        else None,
         passage=passage,
     )
 

@@ -37,7 +37,8 @@ class SearchRequest:
     mode:      "exact", or "fast": approximate. None is exact, but on a server with another default
     recall:    with "fast": the share of the exact hits to find, 0.9 to 0.999; 0.99 if None
     explain:   give the terms behind each hit's score
-    highlight: mark the query's literal terms in title and text
+    highlight: mark the query's literal terms in title and text; with ``explain`` also the words that the model
+               took its expansions from
     documents: which of title, text and metadata to return
     count:     say exactly how many documents match, which costs a scan of all of them
     """
@@ -70,12 +71,23 @@ class SearchRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceWord:
+    """The word of a document that gave a term its weight: characters ``start`` to ``end`` of ``part``."""
+
+    part: Literal["title", "text"]
+    start: int
+    end: int
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
 class TermContribution:
     """One term's share of a hit's score: contribution = query_weight · document_weight.
 
     term:          as the vocabulary spells it, for use in ``vectors``; shown: as a person reads it
     query_weight:  as scored: with the field's weight and, in a counted field, the idf
     query_kind:    None when the query came as weighted terms, without a text
+    source:        the document's word that the model took the term from; None where there is no such word
     """
 
     field: str
@@ -86,6 +98,7 @@ class TermContribution:
     contribution: float
     query_kind: Kind | None
     document_kind: Kind
+    source: SourceWord | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from lsr.encoders.base import EncoderInfo, EncodeStatistics, TermSpan
-from lsr.vectors import SparseVectors
+from lsr.vectors import SparseVectors, UInt32Array
 from lsr.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -47,6 +47,16 @@ class HandEncoder:
     def spans(self, text: str) -> list[TermSpan]:
         places = ((match, self.vocabulary.id_of(match.group().lower())) for match in re.finditer(r"\w+", text))
         return [TermSpan(match.start(), match.end(), term) for match, term in places if term is not None]
+
+    def sources(self, text: str, terms: UInt32Array) -> list[tuple[int, int] | None]:
+        """The first occurrence of the term, or of what brought it in."""
+        first: dict[int, tuple[int, int]] = {}
+        for span in self.spans(text):
+            added = EXPANSIONS.get(self.vocabulary[span.term])
+            for term in (span.term, self.vocabulary.id_of(added) if added is not None else None):
+                if term is not None:
+                    first.setdefault(term, (span.start, span.end))
+        return [first.get(term) for term in terms.tolist()]
 
     def describe(self) -> EncoderInfo:
         return EncoderInfo(

@@ -120,13 +120,16 @@ def _show(encoder: SparseEncoder, vector: dict[str, float], text: str, *, as_jso
     if as_json:
         print_json({"text": text, "vector": vector, "encoder": encoder.describe().to_json()})
         return
+    from lsr.encoders.display import TermDisplay
+
     literal = {encoder.vocabulary[span.term] for span in encoder.spans(text)}
     table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
     table.add_column("term")
     table.add_column("weight", justify="right")
     table.add_column("")
+    shown = TermDisplay.of(encoder.vocabulary)
     for term, weight in list(vector.items())[:SHOWN]:
-        table.add_row(term, f"{weight:.3f}", "" if term in literal else "expansion")
+        table.add_row(shown(term), f"{weight:.3f}", "" if term in literal else "expansion")
     results().print(table)
     if len(vector) > SHOWN:
         notes().print(f"and {len(vector) - SHOWN} lighter terms; --json has them all", style="dim")

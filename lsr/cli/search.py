@@ -165,12 +165,17 @@ def _snippet(hit: Hit) -> Text:
 
 def _explanation(hit: Hit) -> Table:
     table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
-    for heading in ("                field", "term", "in query", "in document", "contribution"):
-        table.add_column(heading, justify="left" if heading.strip() in {"field", "term"} else "right")
+    left, right = (
+        ("                field", "term", "from the word"),
+        ("in query", "in document", "contribution"),
+    )
+    for heading in (*left, *right):
+        table.add_column(heading, justify="right" if heading in right else "left")
     for each in hit.explanation or ():
         table.add_row(
             f"                {each.field}",
             each.shown,
+            each.source.word if each.source is not None else "",
             f"{each.query_weight:.3f}{_mark(each.query_kind)}",
             f"{each.document_weight:.3f}{_mark(each.document_kind)}",
             f"{each.contribution:.3f}",

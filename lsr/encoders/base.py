@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple, Protocol
 
-from lsr.vectors import SparseVectors
+from lsr.vectors import SparseVectors, UInt32Array
 from lsr.vocabulary import Vocabulary
 
 
@@ -95,6 +95,13 @@ class SparseEncoder(Protocol):
 
     def spans(self, text: str) -> list[TermSpan]:
         """The terms that stand in the text, in order, to its end: what tells literal terms from expansions."""
+        ...
+
+    def sources(self, text: str, terms: UInt32Array) -> list[tuple[int, int] | None]:
+        """For each term of a document's vector the word, as characters [start, end), that its weight came from.
+
+        None where no word of the text gave it.
+        """
         ...
 
     def describe(self) -> EncoderInfo: ...

@@ -9,12 +9,14 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
+
 from lsr.encoders.base import EncoderInfo, EncodeStatistics, SparseEncoder, TermSpan
 from lsr.encoders.batching import windows
 from lsr.encoders.checks import check_texts
-from lsr.encoders.splitting import Splitting, merge_passages, split
+from lsr.encoders.splitting import Splitting, merge_passages, passages, split
 from lsr.errors import InvalidArgumentError
-from lsr.vectors import SparseVectors
+from lsr.vectors import SparseVectors, UInt32Array
 from lsr.vocabulary import Vocabulary
 
 # Documents whose passages are held together before they are merged.
@@ -102,6 +104,35 @@ class PreparedEncoder:
     def spans(self, text: str) -> list[TermSpan]:
         return self._encoder.spans(text)
 
+    def sources(self, text: str, terms: UInt32Array) -> list[tuple[int, int] | None]:
+        """In the passage that gave a term its weight. Words of a text that the transform changed have no place
+        in what was given, so they are not named.
+        """
+        if self._transformed([text])[0] != text:
+            return [None] * len(terms)
+        if self._splitting is None:
+            return self._encoder.sources(text, terms)
+        return self._sources_in_passages(text, self._splitting, terms)
+
+    def _sources_in_passages(
+        self, text: str, splitting: Splitting, terms: UInt32Array
+    ) -> list[tuple[int, int] | None]:
+        ranges = passages(text, splitting, self._encoder.spans)
+        if len(ranges) == 1:
+            return self._encoder.sources(text, terms)
+        vectors = self._encoder.encode_documents([text[start:end].strip() for start, end in ranges])
+        best = vectors.to_scipy().tocsc()[:, terms].toarray().argmax(axis=0)
+        found: list[tuple[int, int] | None] = [None] * len(terms)
+        for number in np.unique(best).tolist():
+            start, end = ranges[number]
+            passage = text[start:end]
+            start += len(passage) - len(passage.lstrip())
+            chosen = np.flatnonzero(best == number)
+            words = self._encoder.sources(passage.strip(), terms[chosen])
+            for at, word in zip(chosen.tolist(), words, strict=True):
+                found[at] = None if word is None else (start + word[0], start + word[1])
+        return found
+
     def encode_queries(self, texts: Sequence[str]) -> SparseVectors:
         return self._encoder.encode_queries(self._transformed(texts))
 
@@ -113,10 +144,10 @@ class PreparedEncoder:
         return SparseVectors.concatenate(parts or [SparseVectors.empty(0, len(self.vocabulary))])
 
     def _encode_window(self, texts: Sequence[str], splitting: Splitting) -> SparseVectors:
-        passages = [split(text, splitting, self._encoder.spans) for text in self._transformed(texts)]
-        self._n_split += sum(len(each) > 1 for each in passages)
-        document_of = [number for number, each in enumerate(passages) for _ in each]
-        vectors = self._encoder.encode_documents([passage for each in passages for passage in each])
+        cut = [split(text, splitting, self._encoder.spans) for text in self._transformed(texts)]
+        self._n_split += sum(len(each) > 1 for each in cut)
+        document_of = [number for number, each in enumerate(cut) for _ in each]
+        vectors = self._encoder.encode_documents([passage for each in cut for passage in each])
         return merge_passages(vectors, document_of, len(texts))
 
     def _transformed(self, texts: Sequence[str]) -> Sequence[str]:

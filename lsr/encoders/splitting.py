@@ -51,7 +51,8 @@ def split(text: str, splitting: Splitting, spans: Callable[[str], list[TermSpan]
 
     spans: the tokens of a text with their places (an encoder's ``spans``).
     """
-    return [text[start:end].strip() for start, end in passages(text, splitting, spans)]
+    ranges = passages(text, splitting, spans)
+    return [text[start:end].strip() for start, end in ranges] if len(ranges) > 1 else [text]
 
 
 def passages(text: str, splitting: Splitting, spans: Callable[[str], list[TermSpan]]) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def test_text_for_people(lsr: RunLsr, index: Path) -> None:
     assert "read  Files" in found.out
     assert "read a file line by line" in found.out
     assert "contribution" in found.out
+    assert re.search(r"bm25 +line +line ", found.out)
     assert "1 match" in found.err
     assert "3 documents" in facts.out
 

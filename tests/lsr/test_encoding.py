@@ -12,7 +12,7 @@ from lsr.data.documents import Document
 from lsr.encoders.base import EncoderInfo, EncodeStatistics, TermSpan
 from lsr.encoding import EncodingSummary, encode_to_shards, read_shards
 from lsr.errors import InputError, ModelMismatchError, SourceNotFoundError
-from lsr.vectors import SparseVectors
+from lsr.vectors import SparseVectors, UInt32Array
 from lsr.vocabulary import Vocabulary
 
 
@@ -38,6 +38,9 @@ class LetterEncoder:
 
     def spans(self, text: str) -> list[TermSpan]:
         return []
+
+    def sources(self, text: str, terms: UInt32Array) -> list[tuple[int, int] | None]:
+        return [None] * len(terms)
 
     def describe(self) -> EncoderInfo:
         return EncoderInfo("letters", self._identity, "letters", 0, 0, "none", 0, 26, "", "float32", "none")

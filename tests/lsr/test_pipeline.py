@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from lsr.indexer.documents import DocumentInput
 
 from lsr.errors import InvalidArgumentError, ModelMismatchError
-from lsr.fields import open_fields
+from lsr.fields import EncodedField, open_fields
 from lsr.pipeline import Pipeline
 from lsr.requests import SearchRequest, to_json
 
@@ -225,3 +228,33 @@ def test_own_vectors_are_explained_without_a_query_text(small_pipeline: Pipeline
     highlights = small_pipeline.search(request).hits[0].highlights
     assert highlights is not None
     assert [(span.start, span.end) for span in highlights["text"]] == [(0, 4), (15, 19)]
+
+
+def test_expansions_name_the_words_they_came_from(small_pipeline: Pipeline) -> None:
+    request = SearchRequest("open", fields={"learned": 1.0}, explain=True, highlight=True)
+    hit = next(each for each in small_pipeline.search(request).hits if each.id == "read")
+    [found] = [each for each in hit.explanation or () if each.term == "open"]
+    assert found.document_kind == "expansion"
+    assert found.source is not None
+    text = getattr(hit.document, found.source.part)
+    assert text[found.source.start : found.source.end] == found.source.word == "Read"
+    spans = (hit.highlights or {})[found.source.part]
+    assert [text[span.start : span.end] for span in spans] == ["Read"]
+
+    without = replace(request, explain=False)
+    plain = next(each for each in small_pipeline.search(without).hits if each.id == "read")
+    assert plain.highlights == {"title": [], "text": []}
+
+
+def test_sources_lie_in_title_or_text(hand_encoder: type) -> None:
+    field = EncodedField(hand_encoder())
+    terms = np.array([field.encoder.vocabulary.id_of(term) for term in ("zip", "file", "date")], np.uint32)
+    for title, text in (("zip it", "the file"), ("", "  zip the file"), (" zip", " file")):
+        places = field.sources(DocumentInput("a", text, title), terms)
+        named = [None if each is None else (text if each.part == "text" else title) for each in places]
+        assert named == [title or text, text, None]
+        assert [each.word for each in places if each is not None] == ["zip", "file"]
+        for each in places:
+            if each is not None:
+                whole = title if each.part == "title" else text
+                assert whole[each.start : each.end] == each.word

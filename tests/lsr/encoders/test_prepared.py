@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,3 +109,21 @@ def test_transforms_must_give_texts(encoder: ComposedEncoder, masking: str) -> N
 def test_passages_longer_than_the_encoder_reads_are_refused(encoder: ComposedEncoder) -> None:
     with pytest.raises(InvalidArgumentError, match="passages of 31 tokens are longer than the 30"):
         PreparedEncoder(encoder, splitting=Splitting(31))
+
+
+def test_words_behind_terms_are_found_in_their_passage(encoder: ComposedEncoder, masking: str) -> None:
+    splitting = Splitting(length=16, overlap=4)
+    prepared = PreparedEncoder(encoder, splitting=splitting)
+    terms, _ = prepared.encode_documents([LONG]).row(0)
+    sources = prepared.sources(LONG, terms)
+    named = [source for source in sources if source is not None]
+    assert {LONG[start:end] for start, end in named} <= set(re.findall(r"\w+|[^\w\s]", LONG))
+    assert any(start > len(LONG) // 4 for start, _ in named)
+    assert len(named) > len(terms) // 2
+
+    short = "the cat"
+    few, _ = encoder.encode_documents([short]).row(0)
+    assert PreparedEncoder(encoder, splitting=splitting).sources(short, few) == encoder.sources(short, few)
+    masked = PreparedEncoder(encoder, transform=TextTransform.load(masking))
+    assert masked.sources(short, few) == encoder.sources(short, few)
+    assert masked.sources("France", few) == [None] * len(few)
