@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from lsr.encoders.expansion import document_text, encoder_text
 from lsr.models import check_transform, model_of, options_of
-from lsr.passages import PassageCutter
+from lsr.passages import PassageCutter, cutter_for
 from lsr.requests import SourceWord
 from lsr.vectors import SparseVectors, TermCounts, UInt32Array
 
@@ -250,10 +250,6 @@ def _load(
 
 def cutter_of(collection: Collection, encoders: Mapping[str, FieldEncoder]) -> PassageCutter | None:
     """What cuts documents for this index; None where its entries are whole documents."""
-    for info in collection.fields:
-        opened, options = encoders.get(info.name), options_of(info.encoder)
-        if options.of_passages and isinstance(opened, EncodedField):
-            splitting = options.splitting(opened.encoder)
-            assert splitting is not None
-            return PassageCutter(splitting, opened.encoder.spans)
-    return None
+    opened = ((options_of(info.encoder), encoders.get(info.name)) for info in collection.fields)
+    cutters = (cutter_for(options, each.encoder) for options, each in opened if isinstance(each, EncodedField))
+    return next((each for each in cutters if each is not None), None)

@@ -27,9 +27,11 @@ WARM_UP = 1  # batches that are too slow to count: threads start, memory is touc
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """documents, seconds and index_bytes are None where nobody knows how many documents there are.
+    """documents, seconds and output_bytes are None where nobody knows how many documents there are.
 
     memory_bytes: resident memory at its peak, the model and the mapped files included
+    output_bytes: of the index, or of the vectors
+    batch_tokens: that the model computes at once; 0 without a model
     """
 
     model: str
@@ -37,7 +39,8 @@ class Forecast:
     documents_per_second: float
     seconds: float | None
     memory_bytes: int
-    index_bytes: int | None
+    output_bytes: int | None
+    batch_tokens: int = 0
 
 
 class Meter:
@@ -51,6 +54,7 @@ class Meter:
         *,
         memory: int,
         report: Callable[[Forecast], None],
+        batch_tokens: int = 0,
     ) -> None:
         """vocabulary: the model's, stored with the index; expected: documents of the whole source; memory: what
         the writer may hold."""
@@ -58,6 +62,7 @@ class Meter:
         self._plan = plan
         self._expected = expected
         self._memory = memory
+        self._batch_tokens = batch_tokens
         self._report: Callable[[Forecast], None] | None = report
         self._batches: list[_Batch] = []
 
@@ -89,8 +94,9 @@ class Meter:
             documents=known,
             documents_per_second=rate,
             seconds=None if known is None else known / rate,
-            memory_bytes=_resident_bytes() + int(self._growth(index_bytes)),
-            index_bytes=index_bytes,
+            memory_bytes=resident_bytes() + int(self._growth(index_bytes)),
+            output_bytes=index_bytes,
+            batch_tokens=self._batch_tokens,
         )
 
     def _growth(self, index_bytes: int | None) -> float:
@@ -117,7 +123,7 @@ def _rows_bytes(rows: Mapping[str, SparseVectors | TermCounts], storage: WeightS
     )
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
     """The most this process has held so far, which an encoder's first full batch decides."""
     import resource
 

@@ -15,10 +15,11 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lsr.encoders.base import Batching
 from lsr.errors import InvalidArgumentError
 from lsr.forecast import Forecast, Meter
 from lsr.models import ModelOptions
-from lsr.passages import PassageCutter, n_documents, text_counts, told_of_documents
+from lsr.passages import cutter_for, n_documents, text_counts, told_of_documents
 from lsr.requests import check_field_weights
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class DocumentEncoder:
         if encoder is None and LEARNED in plan.weights:
             self.encoder = plan.options.load(plan.model, device=device, threads=threads, memory=memory)
         self.analyzer: Analyzer | None = Analyzer(plan.language) if COUNTED in plan.weights else None
-        self.cutter = self._cutter()
+        self.cutter = cutter_for(plan.options, self.encoder) if self.encoder is not None else None
         self._transform = self._text_transform()
 
     def field_specs(self) -> list[FieldSpec]:
@@ -205,16 +206,6 @@ class DocumentEncoder:
         """What the index records of the model."""
         return {**encoder.describe().to_json(), **self.plan.options.recorded(self.plan.model, encoder)}
 
-    def _cutter(self) -> PassageCutter | None:
-        if self.encoder is None or not self.plan.options.of_passages:
-            return None
-        from lsr.encoders.prepared import check_fits
-
-        splitting = self.plan.options.splitting(self.encoder)
-        assert splitting is not None
-        check_fits(splitting, self.encoder.describe())
-        return PassageCutter(splitting, self.encoder.spans)
-
     def _text_transform(self) -> TextTransform | None:
         if self.plan.options.transform is None:
             return None
@@ -271,6 +262,7 @@ def index_documents(
             expected,
             memory=memory or DEFAULT_MEMORY,
             report=on_forecast,
+            batch_tokens=encoder.encoder.batch_tokens if isinstance(encoder.encoder, Batching) else 0,
         )
         for batch in _batches(counted, counts, writer.records_done):
             began = time.perf_counter()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from lsr.data.documents import Document
 from lsr.errors import DuplicateIdError
-from lsr.models import options_of
+from lsr.models import ModelOptions, options_of
 from lsr.requests import Passage
 
 if TYPE_CHECKING:
@@ -75,6 +75,21 @@ class PassageCutter:
         taken = min(len(self._spans(title)), self._splitting.length // 2) if title else 0
         length = max(1, self._splitting.length - taken)
         return replace(self._splitting, length=length, overlap=min(self._splitting.overlap, length - 1))
+
+
+def cutter_for(options: ModelOptions, encoder: SparseEncoder) -> PassageCutter | None:
+    """What cuts documents for this encoder; None where passages are merged, or nothing is cut.
+
+    Raises InvalidArgumentError for passages that the encoder would cut.
+    """
+    if not options.of_passages:
+        return None
+    from lsr.encoders.prepared import check_fits
+
+    splitting = options.splitting(encoder)
+    assert splitting is not None
+    check_fits(splitting, encoder.describe())
+    return PassageCutter(splitting, encoder.spans)
 
 
 def text_counts(

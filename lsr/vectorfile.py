@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lsr.encoders.expansion import document_text
+
 if TYPE_CHECKING:
     from lsr.data.documents import Document
     from lsr.encoders.base import SparseEncoder
@@ -28,13 +30,14 @@ def write_vectors(
     encode: the encoder's side to use, documents or queries
     The file appears under its name when it is complete; a failure leaves what was there before.
     """
+    info = encoder.describe()
     scratch = path.with_name(f"{path.name}.part")
     written = 0
     stream = iter(documents)
     try:
         with scratch.open("w", encoding="utf-8") as file:
             while batch := list(islice(stream, BATCH)):
-                texts = [document.encoder_text() for document in batch]
+                texts = [document_text(document, info) for document in batch]
                 rows = encode(texts).to_dicts(encoder.vocabulary)
                 for document, text, vector in zip(batch, texts, rows, strict=True):
                     file.write(vector_line(document.id, text, vector))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,12 +13,17 @@ import typer
 from rich.table import Table
 
 from lsr.cli import options
-from lsr.cli.output import notes, print_json, progress, results
+from lsr.cli.output import notes, preflight, print_json, progress, results
 from lsr.cli.sources import open_source
 from lsr.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from lsr.encoders.base import SparseEncoder
+    from lsr.cli.sources import OpenSource
+    from lsr.data.documents import Document
+    from lsr.encoders.base import EncoderInfo, SparseEncoder
+    from lsr.models import ModelOptions
+    from lsr.passages import PassageCutter
+    from lsr.vectors import SparseVectors
 
 SHOWN = 30  # terms of a single text
 
@@ -44,6 +52,27 @@ def encode(
     ] = None,
     side: Annotated[Side, typer.Option(help="Encode as documents or as queries.")] = Side.DOCUMENT,
     model: options.Model = "splade-tiny",
+    method: options.Method = None,
+    queries: options.Queries = None,
+    precision: options.PrecisionOption = options.Precision.FLOAT32,
+    document_length: options.DocumentLength = None,
+    query_length: options.QueryLength = None,
+    transform: options.Transform = None,
+    split: options.Split = None,
+    passage_length: options.PassageLength = None,
+    overlap: options.Overlap = None,
+    passages: options.PassagesOption = options.Passages.MERGED,
+    device: Annotated[
+        str, typer.Option(help="Where the model runs; with --shards several: `cuda:0,cuda:1`, a process each.")
+    ] = "cpu",
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="With --shards: processes, each with a model.  [default: one a device]",
+            show_default=False,
+        ),
+    ] = None,
     format_: options.Format = None,
     id_field: options.IdField = None,
     text_field: options.TextField = None,
@@ -67,56 +96,153 @@ def encode(
 
     `lsr encode queries.jsonl -o queries.vectors.jsonl --side query`
 
-    `lsr encode big.jsonl.gz -o vectors/ --shards`
+    `lsr encode big.jsonl.gz -o vectors/ --shards --processes 4`
+
+    `lsr encode big.jsonl.gz -o vectors/ --shards --device cuda:0,cuda:1 --precision bfloat16`
     """
-    from lsr.encoders.loading import load_encoder
-    from lsr.encoding import encode_to_shards
     from lsr.vectorfile import write_vectors
 
     if (text is None) == (source is None) or (source is None) != (output is None):
         raise InvalidArgumentError("give either SOURCE and --output FILE, or --text TEXT")
-    opened = None
-    if source is not None:
-        opened = open_source(
-            source,
-            format_=format_,
-            id_field=id_field,
-            text_field=text_field,
-            title_field=title_field,
-            metadata_field=None,
-            on_error=on_error,
-        )
-    encoder = load_encoder(model, threads=threads, memory=options.parse_memory(memory))
-    rows = encoder.encode_queries if side is Side.QUERY else encoder.encode_documents
-    if opened is None or output is None:
-        _show(encoder, rows([text or ""]).to_dicts(encoder.vocabulary)[0], text or "", as_json=as_json)
+    devices = [each.strip() for each in device.split(",")]
+    if not shards and (processes is not None or len(devices) > 1):
+        name = "--processes" if processes is not None else "--device"
+        raise InvalidArgumentError(f"{name}: several processes write shards; add --shards", field=name)
+    used = options.model_options(
+        method=method,
+        queries=queries,
+        precision=precision,
+        document_length=document_length,
+        query_length=query_length,
+        transform=transform,
+        split=split,
+        passage_length=passage_length,
+        overlap=overlap,
+        passages=passages,
+    )
+    limit = options.parse_memory(memory)
+    if source is None or output is None:
+        encoder = used.load(model, device=device, threads=threads, memory=limit)
+        _show(encoder, encoding_of(encoder, side)([text or ""]), text or "", as_json=as_json)
         return
-    reused = 0
+    opened = open_source(
+        source,
+        format_=format_,
+        id_field=id_field,
+        text_field=text_field,
+        title_field=title_field,
+        metadata_field=None,
+        on_error=on_error,
+    )
+    running = Running(model, used, devices, processes, threads=threads, memory=limit)
     with progress("encoding", opened.expected) as advance:
         if shards:
-            done = encode_to_shards(opened.documents, output, encoder, side=side.value, progress=advance)
-            written, reused = done.documents, done.reused
+            done = running.to_shards(opened, output, side, advance)
         else:
-            written = write_vectors(opened.documents, output, rows, encoder, advance)
-    summary = {
-        "path": str(output),
-        "documents": written,
-        "reused": reused,
-        "skipped": opened.report.skipped,
-        "truncated": encoder.statistics.truncated,
-        "encoder": encoder.describe().to_json(),
-    }
+            encoder, cutter = running.load()
+            written = write_vectors(
+                running.entries(opened.documents, cutter), output, encoding_of(encoder, side), encoder, advance
+            )
+            done = Done(written, 0, encoder.statistics.truncated, _n_split(encoder, cutter), encoder.describe())
+    _report(done, output, opened.report.skipped, as_json=as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was written. truncated, split: of the texts computed now."""
+
+    written: int
+    reused: int
+    truncated: int
+    split: int
+    info: EncoderInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The model and where it runs."""
+
+    model: str
+    used: ModelOptions
+    devices: Sequence[str]
+    processes: int | None
+    threads: int | None
+    memory: int | None
+
+    def load(self) -> tuple[SparseEncoder, PassageCutter | None]:
+        """The model in this process, and what cuts documents for it."""
+        from lsr.passages import cutter_for
+
+        encoder = self.used.load(self.model, device=self.devices[0], threads=self.threads, memory=self.memory)
+        return encoder, cutter_for(self.used, encoder)
+
+    def entries(self, documents: Iterable[Document], cutter: PassageCutter | None) -> Iterable[Document]:
+        return documents if cutter is None else (entry for each in documents for entry in cutter(each))
+
+    def to_shards(self, opened: OpenSource, output: Path, side: Side, advance: Callable[[int], None]) -> Done:
+        from lsr.encoders.workers import OneProcess, plan_workers, workers
+        from lsr.encoding import encode_to_shards
+        from lsr.indexing import available_threads
+
+        several = self.processes is not None or len(self.devices) > 1
+        here = None if several and not self.used.of_passages else self.load()
+        cutter = here[1] if here is not None else None
+        plan = plan_workers(
+            self.model,
+            self.used,
+            devices=self.devices,
+            processes=self.processes,
+            threads=self.threads or available_threads(),
+            memory=self.memory,
+        )
+        out = notes()
+        computing = workers(plan) if several or here is None else nullcontext(OneProcess(here[0]))
+        with computing as work:
+            done = encode_to_shards(
+                self.entries(opened.documents, cutter),
+                output,
+                work,
+                side=side.value,
+                progress=advance,
+                expected=opened.expected,
+                on_forecast=lambda forecast: out.print(preflight(forecast, "vectors")),
+            )
+            n_split = done.split + (cutter.n_split if cutter is not None else 0)
+            return Done(done.documents, done.reused, done.truncated, n_split, work.describe())
+
+
+def encoding_of(encoder: SparseEncoder, side: Side) -> Callable[[Sequence[str]], SparseVectors]:
+    return encoder.encode_queries if side is Side.QUERY else encoder.encode_documents
+
+
+def _n_split(encoder: SparseEncoder, cutter: PassageCutter | None) -> int:
+    return encoder.statistics.split + (cutter.n_split if cutter is not None else 0)
+
+
+def _report(done: Done, output: Path, skipped: int, *, as_json: bool) -> None:
     if as_json:
-        print_json(summary)
+        print_json(
+            {
+                "path": str(output),
+                "documents": done.written,
+                "reused": done.reused,
+                "skipped": skipped,
+                "truncated": done.truncated,
+                "split": done.split,
+                "encoder": done.info.to_json(),
+            }
+        )
         return
-    results().print(
-        f"{written:,} vectors in {output}" + (f", {reused:,} of them from before" if reused else "")
-    )
-    if encoder.statistics.truncated:
-        notes().print(f"{encoder.statistics.truncated:,} texts were longer than the model reads and were cut")
+    before = f", {done.reused:,} of them from before" if done.reused else ""
+    results().print(f"{done.written:,} vectors in {output}{before}")
+    if done.truncated:
+        notes().print(f"{done.truncated:,} texts were longer than the model reads and were cut")
+    if done.split:
+        notes().print(f"{done.split:,} documents were split into passages")
 
 
-def _show(encoder: SparseEncoder, vector: dict[str, float], text: str, *, as_json: bool) -> None:
+def _show(encoder: SparseEncoder, vectors: SparseVectors, text: str, *, as_json: bool) -> None:
+    [vector] = vectors.to_dicts(encoder.vocabulary)
     if as_json:
         print_json({"text": text, "vector": vector, "encoder": encoder.describe().to_json()})
         return

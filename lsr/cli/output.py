@@ -106,13 +106,16 @@ def human_seconds(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def preflight(forecast: Forecast) -> str:
-    """One line before the long part: documents, model, time, memory, size."""
-    speed = f"{forecast.documents_per_second:,.0f} documents/s"
-    if forecast.documents is None or forecast.seconds is None or forecast.index_bytes is None:
-        return f"{forecast.model}, {speed}; memory up to {human_bytes(forecast.memory_bytes)}"
+def preflight(forecast: Forecast, what: str = "index") -> str:
+    """One line before the long part: documents, model, time, batch, memory, size. what: index or vectors"""
+    rate = forecast.documents_per_second
+    speed = f"{rate:,.0f} documents/s" if rate >= 10 else f"{rate:.2g} documents/s"
+    if forecast.batch_tokens:
+        speed += f", batches of {forecast.batch_tokens:,} tokens"
+    memory = f"memory up to {human_bytes(forecast.memory_bytes)}"
+    if forecast.documents is None or forecast.seconds is None or forecast.output_bytes is None:
+        return f"{forecast.model}, {speed}; {memory}"
     return (
         f"about {forecast.documents:,} documents with {forecast.model}: {human_seconds(forecast.seconds)}"
-        f" ({speed}), memory up to {human_bytes(forecast.memory_bytes)},"
-        f" index about {human_bytes(forecast.index_bytes)}"
+        f" ({speed}), {memory}, {what} about {human_bytes(forecast.output_bytes)}"
     )

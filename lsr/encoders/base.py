@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from lsr.vectors import SparseVectors, UInt32Array
 from lsr.vocabulary import Vocabulary
@@ -69,6 +69,15 @@ class EncodeStatistics:
             self.split + other.split,
         )
 
+    def __sub__(self, earlier: EncodeStatistics) -> EncodeStatistics:
+        return EncodeStatistics(
+            self.texts - earlier.texts,
+            self.tokens - earlier.tokens,
+            self.truncated - earlier.truncated,
+            self.memory_backoffs - earlier.memory_backoffs,
+            self.split - earlier.split,
+        )
+
 
 class TermSpan(NamedTuple):
     """A term of the vocabulary that stands in a text, at characters [start, end)."""
@@ -76,6 +85,14 @@ class TermSpan(NamedTuple):
     start: int
     end: int
     term: int
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """An encoder that tells how many tokens it computes at once, at most."""
+
+    @property
+    def batch_tokens(self) -> int: ...
 
 
 class SparseEncoder(Protocol):

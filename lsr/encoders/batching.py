@@ -80,9 +80,16 @@ class Batcher:
             )
         given = memory if memory is not None else int(available_memory() * SHARE_OF_AVAILABLE)
         self._cost = cost
+        self._longest = longest
         self.budget = Budget(max(given, least), cost.best_tokens)
         self.backoffs = 0
         self._untrimmed = 0
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens that a batch of the longest texts has now."""
+        by_memory = self.budget.bytes // self._cost.bytes_of(1, self._longest)
+        return max(1, min(by_memory, self.budget.tokens // self._longest)) * self._longest
 
     def run(self, lengths: IntArray, encode: Callable[[IntArray], SparseVectors]) -> SparseVectors:
         """``encode`` applied to batches of text positions; rows come back in the texts' own order.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lsr.errors import InvalidArgumentError
+from lsr.errors import InvalidArgumentError, ResourceError
 
 
 def check_texts(texts: Sequence[str]) -> None:
@@ -16,6 +16,29 @@ def check_texts(texts: Sequence[str]) -> None:
             raise InvalidArgumentError(
                 f"texts[{at}] is a {type(text).__name__}, not a string", field=f"texts[{at}]"
             )
+
+
+def check_device(device: str) -> None:
+    """Raises InvalidArgumentError for a device that PyTorch does not know, ResourceError for one not there."""
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        asked = torch.device(device)
+    except RuntimeError:
+        raise InvalidArgumentError(
+            f"device {device!r} is none; write cpu, cuda or cuda:1", field="device"
+        ) from None
+    if asked.type == "cuda" and not torch.cuda.is_available():
+        raise ResourceError(
+            f"device {device}: PyTorch {torch.__version__} finds no CUDA GPU here. Run on the cpu, or install a"
+            " PyTorch build for the GPU's driver (`nvidia-smi` shows whether there is one)."
+        )
+    if asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
+        raise ResourceError(
+            f"device {device}: there are {torch.cuda.device_count()} CUDA GPUs, numbered from 0."
+        )
 
 
 def check_length(length: int, longest: int, name: str) -> None:

@@ -52,6 +52,10 @@ class ComposedEncoder:
     def statistics(self) -> EncodeStatistics:
         return self._documents.statistics + self._queries.statistics
 
+    @property
+    def batch_tokens(self) -> int:
+        return self._documents.batch_tokens
+
     def encode_documents(self, texts: Sequence[str]) -> SparseVectors:
         return self._documents.encode(texts)
 

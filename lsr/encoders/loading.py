@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lsr.encoders.building import Builder, Options
+from lsr.encoders.checks import check_device
 from lsr.encoders.composition import (
     FILE_NAME,
     Composition,
@@ -82,6 +83,7 @@ def load_encoder(
     Raises ModelNotFoundError for a name that is not known, ModelUnsupportedError for a folder that would give
     meaningless vectors, ModelMismatchError for sides of different vocabularies.
     """
+    check_device(device)
     origin = find_encoder(name_or_path, method)
     if queries is not None:
         origin = _with_queries(origin, Path(queries), method)

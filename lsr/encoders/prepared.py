@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from lsr.encoders.base import EncoderInfo, EncodeStatistics, SparseEncoder, TermSpan
+from lsr.encoders.base import Batching, EncoderInfo, EncodeStatistics, SparseEncoder, TermSpan
 from lsr.encoders.batching import windows
 from lsr.encoders.checks import check_texts
 from lsr.encoders.splitting import Splitting, merge_passages, passages, split
@@ -97,6 +97,10 @@ class PreparedEncoder:
     def statistics(self) -> EncodeStatistics:
         """The inner encoder's, whose texts are passages, and the documents that were cut."""
         return self._encoder.statistics + EncodeStatistics(split=self._n_split)
+
+    @property
+    def batch_tokens(self) -> int:
+        return self._encoder.batch_tokens if isinstance(self._encoder, Batching) else 0
 
     def describe(self) -> EncoderInfo:
         return self._info

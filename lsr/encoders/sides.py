@@ -30,6 +30,11 @@ class Side(Protocol):
     @property
     def kernel_name(self) -> str: ...
 
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens computed at once at most; 0 where nothing is computed."""
+        ...
+
     def encode(self, texts: Sequence[str]) -> SparseVectors: ...
 
     def sources(self, text: str, terms: UInt32Array) -> list[tuple[int, int] | None]:
@@ -69,6 +74,11 @@ class NeuralSide:
     @property
     def kernel_name(self) -> str:
         return self._kernel.name
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of a batch of the longest texts."""
+        return self._batcher.batch_tokens
 
     def encode(self, texts: Sequence[str]) -> SparseVectors:
         check_texts(texts)

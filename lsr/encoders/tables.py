@@ -53,6 +53,10 @@ class TableSide:
     def kernel_name(self) -> str:
         return "none"
 
+    @property
+    def batch_tokens(self) -> int:
+        return 0
+
     def encode(self, texts: Sequence[str]) -> SparseVectors:
         check_texts(texts)
         tokens = self._tokenizer(texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from lsr.data.documents import Document
 
 from lsr.encoders.base import EncoderInfo, EncodeStatistics, TermSpan
+from lsr.encoders.workers import OneProcess
 from lsr.encoding import EncodingSummary, encode_to_shards, read_shards
 from lsr.errors import InputError, ModelMismatchError, SourceNotFoundError
+from lsr.forecast import Forecast
 from lsr.vectors import SparseVectors, UInt32Array
 from lsr.vocabulary import Vocabulary
 
@@ -51,7 +54,7 @@ def collection(n: int) -> list[Document]:
 
 
 def run(documents: Sequence[Document], folder: Path, encoder: LetterEncoder | None = None) -> EncodingSummary:
-    return encode_to_shards(documents, folder, encoder or LetterEncoder(), shard_documents=4)
+    return encode_to_shards(documents, folder, OneProcess(encoder or LetterEncoder()), shard_documents=4)
 
 
 def assert_holds(folder: Path, documents: Sequence[Document]) -> None:
@@ -115,11 +118,11 @@ def test_another_encoders_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelMismatchError, match="another encoder"):
         run(collection(3), tmp_path, LetterEncoder("other"))
     with pytest.raises(ModelMismatchError, match=r"another encoder or side \(documents\)"):
-        encode_to_shards(collection(3), tmp_path, LetterEncoder(), side="query")
+        encode_to_shards(collection(3), tmp_path, OneProcess(LetterEncoder()), side="query")
 
 
 def test_queries_have_folders_too(tmp_path: Path) -> None:
-    encode_to_shards(collection(3), tmp_path, LetterEncoder(), side="query")
+    encode_to_shards(collection(3), tmp_path, OneProcess(LetterEncoder()), side="query")
     assert_holds(tmp_path, collection(3))
 
 
@@ -131,3 +134,42 @@ def test_no_documents_and_no_folder(tmp_path: Path) -> None:
     (tmp_path / "encoding.json").write_text("[]")
     with pytest.raises(InputError, match="not a ledger"):
         list(read_shards(tmp_path))
+
+
+def test_shards_are_half_a_minutes_work_and_a_later_run_cuts_alike(tmp_path: Path) -> None:
+    documents = collection(600)
+    first = encode_to_shards(documents, tmp_path, OneProcess(LetterEncoder()))
+    assert first.shards == 2  # 256, to measure, and the rest
+    (tmp_path / "encoding.json").write_text((tmp_path / "encoding.json").read_text())
+    encoder = LetterEncoder()
+    again = encode_to_shards(documents, tmp_path, OneProcess(encoder), shard_documents=100)
+    assert (again.shards, again.reused, encoder.asked) == (2, 600, [])
+
+
+def test_a_slow_models_shards_stay_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("lsr.encoding.time.perf_counter", lambda: now[0])
+
+    class Slow(LetterEncoder):
+        def encode_documents(self, texts: Sequence[str]) -> SparseVectors:
+            now[0] += 2.0 * len(texts)
+            return super().encode_documents(texts)
+
+    said: list[Forecast] = []
+    summary = encode_to_shards(
+        collection(300), tmp_path, OneProcess(Slow()), expected=300, on_forecast=said.append
+    )
+    assert summary.shards == 1 + 3  # 256, then 16 at a time
+    assert said[0].documents_per_second == pytest.approx(0.5)
+    assert said[0].seconds == pytest.approx(88)
+
+
+def test_expansions_are_read_where_the_encoder_asks_for_them(tmp_path: Path) -> None:
+    class Reading(LetterEncoder):
+        def describe(self) -> EncoderInfo:
+            return replace(super().describe(), expansion_field="expansion")
+
+    encoder = Reading()
+    documents = [Document("a", "abc", metadata={"expansion": ["xy", "z"]}), Document("b", "abc")]
+    encode_to_shards(documents, tmp_path, OneProcess(encoder))
+    assert encoder.asked == ["abc xy z", "abc"]
