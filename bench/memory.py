@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -31,17 +31,20 @@ MB = 1e6
 
 @dataclass
 class Resident:
-    """Samples of this process's resident memory, in bytes: all of it, and its anonymous part."""
+    """This process's resident memory, in bytes: the peak of all of it, and its anonymous part as last seen.
 
-    all: list[int] = field(default_factory=list)
-    anonymous: list[int] = field(default_factory=list)
+    Nothing else is kept, or what watches for growth would grow.
+    """
+
+    peak: int = 0
+    anonymous: int = 0
 
     def sample(self) -> None:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         facts = dict(line.split(":", 1) for line in lines)
         values = {name: int(facts[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon")}
-        self.all.append(values["VmRSS"])
-        self.anonymous.append(values["RssAnon"])
+        self.peak = max(self.peak, values["VmRSS"])
+        self.anonymous = values["RssAnon"]
 
 
 @contextmanager
@@ -70,21 +73,22 @@ def encode(dataset_folder: Path, limit: int | None) -> dict[str, object]:
     from lsr.encoders.loading import load_encoder
 
     documents = islice(BeirDataset.open(dataset_folder).documents(), limit)
-    texts = [document.encoder_text() for document in documents]
+    # As bytes: a str that was encoded keeps its UTF-8 form for as long as it lives, and would look like growth.
+    texts = [document.encoder_text().encode() for document in documents]
     encoder = load_encoder("splade-tiny")
     tenths: list[int] = []
     started = time.perf_counter()
     with watched() as resident:
         for start in range(0, len(texts), BATCH):
-            encoder.encode_documents(texts[start : start + BATCH])
+            encoder.encode_documents([text.decode() for text in texts[start : start + BATCH]])
             resident.sample()
             while len(tenths) < 10 * min(start + BATCH, len(texts)) // len(texts):
-                tenths.append(resident.anonymous[-1])
+                tenths.append(resident.anonymous)
     return {
         "part": "encode",
         "documents": len(texts),
         "seconds": round(time.perf_counter() - started, 1),
-        "peak_mb": max(resident.all) / MB,
+        "peak_mb": resident.peak / MB,
         "anonymous_mb": [round(each / MB, 2) for each in tenths],
         "growth": tenths[-1] / tenths[0] - 1,
     }
@@ -115,9 +119,9 @@ def index(dataset_folder: Path, limit: int | None) -> dict[str, object]:
         "documents": summary.documents,
         "seconds": summary.seconds,
         "forecast_seconds": forecast.seconds,
-        "peak_mb": max(resident.all) / MB,
+        "peak_mb": resident.peak / MB,
         "forecast_mb": forecast.memory_bytes / MB,
-        "peak_over_forecast": max(resident.all) / forecast.memory_bytes,
+        "peak_over_forecast": resident.peak / forecast.memory_bytes,
         "index_mb": summary.size_bytes / MB,
         "index_over_forecast": summary.size_bytes / forecast.index_bytes,
     }

@@ -6,6 +6,7 @@ import ctypes
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,10 @@ SHARE_OF_AVAILABLE = 0.25
 # So a long run trims after each of its batches, which costs the smallest model 3 % (15 ms in 500); a lone query
 # seldom does.
 TRIM_TOKENS = 1024
+# glibc maps allocations of this size on their own, so that freeing them gives them back, but raises the size to
+# up to 32 MB as a program frees such; batches of changing sizes leave holes in the heap then. A set size stays.
+MAPPED_BYTES = 256 * 1024
+M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ class Batcher:
         self.budget = Budget(max(given, least), cost.best_tokens)
         self.backoffs = 0
         self._untrimmed = 0
+        if cost.fragments:
+            map_large_allocations()
 
     @property
     def batch_tokens(self) -> int:
@@ -113,7 +120,10 @@ class Batcher:
             start = stop
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
-        return SparseVectors.concatenate(parts).take(back)
+        rows = SparseVectors.concatenate(parts).take(back)
+        parts.clear()
+        self._trim(int(lengths.sum()))  # what putting the parts together left behind
+        return rows
 
     def _end_of_batch(self, descending: IntArray, start: int) -> int:
         longest = int(descending[start])
@@ -151,6 +161,14 @@ def trim_heap() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+@cache
+def map_large_allocations() -> None:
+    """Keep large allocations out of the C heap, for the whole process, where the C library can (glibc)."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
 
 
 def windows(n_texts: int, size: int) -> Iterator[slice]:
