@@ -16,7 +16,7 @@ SOURCES := $(wildcard lsr indexer data eval server tests bench tools)
 NATIVE := $(shell find lsr/native indexer/native -name '*.cpp' -o -name '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-dev demo test test-slow check format sanitize bench clean
+.PHONY: help setup setup-test setup-dev demo test test-slow check format sanitize fuzz bench clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,10 @@ format: ## Rewrite sources the way `check` wants them
 
 sanitize: $(VENV)/.test  ## Build with AddressSanitizer and UBSan and run the native property tests
 	tools/sanitize.sh "$(abspath $(VENV))"
+
+SECONDS ?= 300
+fuzz: $(VENV)/.test  ## Damage an index in many ways under the sanitizers: make fuzz SECONDS=600
+	tools/sanitize.sh "$(abspath $(VENV))" fuzz --large --seconds "$(SECONDS)" --seed "$$(date +%s)"
 
 bench:  ## Measure against the peers (own environment, long): make bench SUITES="quality"; writes bench/results/
 	PYTHON="$(PYTHON)" PIP_ARGS="$(PIP_ARGS)" SUITES="$(SUITES)" tools/bench.sh

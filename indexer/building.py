@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from lsr.indexer.arrays import SUFFIX, Array, open_array, write_array
-from lsr.indexer.checksums import check_file, file_entry
+from lsr.indexer.checksums import check_file, file_entry, sealed, unsealed
 from lsr.indexer.documents import DocumentRow, DocumentTable, write_documents
 from lsr.indexer.ids import UInt64Array, candidates, sorted_keys
 from lsr.indexer.manifest import FieldEntry, FileEntry
@@ -194,7 +194,7 @@ class Ledger:
         return self.shards[-1].records_done if self.shards else 0
 
     def write(self, storage: Storage, folder: Path) -> None:
-        replace_file(storage, folder / LEDGER_NAME, (json.dumps(asdict(self), indent=1) + "\n").encode())
+        replace_file(storage, folder / LEDGER_NAME, sealed(asdict(self)))
 
     def require_same(self, other: Ledger, index: Path) -> None:
         """Raise UnfinishedBuildError unless the other describes the same build."""
@@ -225,7 +225,7 @@ def read_ledger(folder: Path) -> Ledger | None:
     """The ledger of an unfinished build; None if there is none. Raises IndexCorruptError."""
     path = folder / LEDGER_NAME
     try:
-        body = json.loads(path.read_bytes())
+        body = unsealed(path.read_bytes())
         if body["format"] != _LEDGER_FORMAT:
             raise ValueError(f"its format is {body['format']}, not {_LEDGER_FORMAT}")
         shards = tuple(shard_entry(item) for item in body["shards"])

@@ -1,12 +1,15 @@
-"""The checksum that the manifest keeps of each file."""
+"""The checksum that the manifest keeps of each file, and those that small JSON files keep of themselves."""
 
 from __future__ import annotations
 
+import json
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lsr.indexer.arrays import SUFFIX, check_array
-from lsr.indexer.manifest import FileEntry
+from lsr.indexer.manifest import FileEntry, manifest_checksum
 
 from lsr.errors import IndexCorruptError
 
@@ -43,3 +46,16 @@ def check_file(index: Path, entry: FileEntry) -> None:
         raise IndexCorruptError(f"{path}: {size} bytes, but the manifest says {entry.bytes}")
     if found != entry.checksum:
         raise IndexCorruptError(f"{path}: checksum {found:08x}, but the manifest says {entry.checksum:08x}")
+
+
+def sealed(body: Mapping[str, object]) -> bytes:
+    """A JSON object as a file that carries the checksum of its content."""
+    return (json.dumps({**body, "checksum": manifest_checksum(body)}, indent=1) + "\n").encode()
+
+
+def unsealed(raw: bytes) -> dict[str, Any]:
+    """The object in such a file. Raises ValueError if it is not what was written."""
+    body = json.loads(raw)
+    if not isinstance(body, dict) or body.pop("checksum", None) != manifest_checksum(body):
+        raise ValueError("its checksum does not match its content")
+    return body

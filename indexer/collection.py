@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from lsr.indexer import bm25
 from lsr.indexer.aliases import followed
-from lsr.indexer.arrays import Load, open_array
+from lsr.indexer.arrays import Load
 from lsr.indexer.documents import StoredDocument
 from lsr.indexer.fast import Mode, Tuned, check_mode, chosen, read_tuned
 from lsr.indexer.fields import FieldInfo
@@ -37,7 +37,7 @@ from lsr.indexer.manifest import MANIFEST_NAME, FieldEntry, Manifest, SegmentEnt
 from lsr.indexer.queries import MergedQueries, merge_queries
 from lsr.indexer.rows import BoolArray, FieldRows, Int64Array
 from lsr.indexer.segments import Segment
-from lsr.indexer.terms import read_terms
+from lsr.indexer.terms import open_terms, read_terms
 from lsr.indexer.tombstones import Words, live_mask, read_dead_frequencies, read_live_words, to_words
 
 from lsr.errors import IndexCorruptError, InvalidArgumentError, ModelMismatchError
@@ -82,13 +82,10 @@ class Collection:
         self._bases = np.cumsum([0, *(segment.n_documents for segment in segments)])
         self._first_numbers = [entry.first_number for entry in manifest.segments]
         self._searcher = Searcher([segment.view for segment in segments], self._live_words)
+        # Terms are read when first asked for; the files are opened now, while nobody can have removed them.
+        self._term_files = {entry.name: open_terms(path, entry) for entry in manifest.fields}
         self._frequencies = {
             entry.name: self._live_frequencies(entry) for entry in manifest.fields if entry.kind == "counted"
-        }
-        # Terms are read when first asked for; the files are opened now, while nobody can have removed them.
-        self._term_files = {
-            entry.name: [(path / file.path, open_array(path / file.path)) for file in entry.vocabulary_files]
-            for entry in manifest.fields
         }
         self._vocabularies: dict[str, Vocabulary] = {}
         self._counting: dict[str, GrowingVocabulary] = {}

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from lsr.indexer.arrays import SUFFIX, open_array, write_array
-from lsr.indexer.checksums import file_entry
+from lsr.indexer.arrays import SUFFIX, write_array
+from lsr.indexer.checksums import check_file, file_entry
 from lsr.indexer.committing import (
     KeptSegment,
     SegmentMaking,
@@ -33,8 +33,10 @@ from lsr.indexer.manifest import FieldEntry, Manifest, SegmentEntry
 from lsr.indexer.rows import BoolArray, Int64Array, RowSource
 from lsr.indexer.segments import LiveSegment, Segment, write_segment
 from lsr.indexer.storage import Storage
-from lsr.indexer.terms import pack_terms, read_terms
+from lsr.indexer.terms import open_terms, pack_terms, read_terms
 from lsr.indexer.tombstones import live_mask, read_live_words, write_deletions
+
+from lsr.errors import IndexCorruptError
 
 # A segment joins the run of newer ones while it is at most this many times their size together: each document
 # is then rewritten a number of times that grows with the logarithm of the collection.
@@ -67,7 +69,12 @@ class Merge:
         return [source.segment.entry.id for source in self.sources]
 
     def run(self) -> None:
-        """Write the merged segments. They are durable on return, but nothing names them."""
+        """Write the merged segments. They are durable on return, but nothing names them.
+
+        Raises IndexCorruptError for a damaged source: its damage would go over into files whose checksums fit.
+        """
+        for source in self.sources:
+            _require_sound(self.index, source.segment)
         if self.full:
             self.fields = [_with_length_anew(entry, self.sources) for entry in self.fields]
         self.written = self.rewritten(self.sources)
@@ -134,8 +141,7 @@ class MergeCommit:
         entry = replace(entry, average_length=merged.average_length)
         if len(entry.vocabulary_files) < 2:
             return entry
-        paths = [self._index / file.path for file in entry.vocabulary_files]
-        terms = read_terms([(path, open_array(path)) for path in paths], entry.n_terms)
+        terms = read_terms(open_terms(self._index, entry), entry.n_terms)
         target = folder / f"{entry.name}.vocabulary{SUFFIX}"
         checksum = write_array(self._storage, target, pack_terms(terms))
         return replace(entry, vocabulary_files=(file_entry(target, self._index, checksum),))
@@ -190,6 +196,17 @@ def _dead_since(source: LiveSegment, live: BoolArray, merged: Segment) -> Int64A
     numbers, positions = numbers[inside], positions[inside]
     found: Int64Array = positions[merged.numbers[positions] == numbers]
     return found
+
+
+def _require_sound(index: Path, segment: Segment) -> None:
+    try:
+        for file in segment.entry.files:
+            check_file(index, file)
+    except IndexCorruptError as error:
+        if segment.folder.is_dir():  # otherwise a commit has dropped it since, with all that is in it
+            raise IndexCorruptError(
+                f"{error}. Nothing was merged. Restore the index from a snapshot, or build it again."
+            ) from error
 
 
 def source_of(item: KeptSegment) -> LiveSegment:

@@ -17,6 +17,7 @@ from lsr.indexer.arrays import Array
 from lsr.indexer.documents import DocumentRow
 from lsr.indexer.ids import UInt64Array
 
+from lsr.errors import IndexCorruptError
 from lsr.vectors import SparseVectors, TermCounts
 
 CHUNK_ROWS = 16_384
@@ -188,6 +189,15 @@ def concatenate(parts: Sequence[Forward]) -> Forward:
         np.concatenate([part.values for part in parts]) if parts else np.zeros(0, np.float32),
         np.concatenate([part.lengths for part in parts]) if parts else np.zeros(0, np.uint32),
     )
+
+
+def require_terms(rows: Forward, field_name: str, n_terms: int) -> None:
+    """Raise IndexCorruptError unless all terms of stored rows are below ``n_terms``."""
+    if len(rows.terms) and int(rows.terms.max()) >= n_terms:
+        raise IndexCorruptError(
+            f"field {field_name}: a document holds term {int(rows.terms.max())}, but there are {n_terms}."
+            " Find the damage with `lsr verify --full`; restore the index from a snapshot, or build it again."
+        )
 
 
 def live_chunks(sources: Sequence[RowSource], field_name: str) -> Iterator[Forward]:

@@ -29,7 +29,16 @@ from lsr.indexer.ids import UInt64Array, candidates, hash_ids, sorted_keys
 from lsr.indexer.kernels import FieldView, SegmentView, build_lists
 from lsr.indexer.manifest import FieldCounts, FieldEntry, FileEntry, SegmentEntry
 from lsr.indexer.metadata import MetadataBuilder, MetadataColumns
-from lsr.indexer.rows import BoolArray, Forward, Int64Array, RowSource, live_chunks, live_documents, live_only
+from lsr.indexer.rows import (
+    BoolArray,
+    Forward,
+    Int64Array,
+    RowSource,
+    live_chunks,
+    live_documents,
+    live_only,
+    require_terms,
+)
 from lsr.indexer.storage import Storage
 
 from lsr.errors import IndexCorruptError
@@ -138,6 +147,7 @@ class _SegmentWriter:
             terms.append(rows.terms)
             counts.append(rows.values)
             weights.append(_impacts(rows, chunk_sizes, field))
+            require_terms(rows, field.name, field.n_terms)
             frequencies += np.bincount(rows.terms, minlength=field.n_terms)
         self._close(terms, weights, counts)
         indptr, all_lengths = np.cumsum(np.concatenate(sizes)), np.concatenate(lengths)
@@ -232,6 +242,7 @@ class Segment:
             if file.path.endswith(SUFFIX)
         }
         self._documents = DocumentTable(self.folder / DOCUMENTS_NAME, entry.n_documents)
+        self._rows_checked: set[str] = set()
         self._check_arrays()
         self.metadata = MetadataColumns(self._arrays, entry.n_documents, self.folder)
         try:
@@ -277,7 +288,11 @@ class Segment:
         return at if at < len(numbers) and int(numbers[at]) == number else None
 
     def forward(self, field_name: str) -> Forward:
-        """A field's rows as a merge takes them: an encoded field's stored weights, a counted one's counts."""
+        """A field's rows as a merge takes them: an encoded field's stored weights, a counted one's counts.
+
+        Raises IndexCorruptError if the rows are not in order, or lie outside their arrays.
+        """
+        self._check_rows(field_name)
         counted = self._fields[field_name].kind == "counted"
         lengths = self._arrays[f"{field_name}.lengths"] if counted else np.zeros(0, np.uint32)
         values = self._arrays[f"{field_name}.{'counts' if counted else 'weights'}"]
@@ -293,12 +308,24 @@ class Segment:
             self._arrays[f"{field_name}.weights"],
             np.zeros(0, np.uint32),
         )
-        bounds = stored.indptr[start : stop + 1].astype(np.int64)
-        sound = not len(bounds) or (bounds[0] >= 0 and bounds[-1] <= len(stored.terms))
-        self._require(sound and bool(np.all(np.diff(bounds) >= 0)), f"{field_name}.indptr", "out of range")
+        self._check_bounds(field_name, stored.indptr[start : stop + 1])
         rows = stored.rows(start, stop)
         values = precision.decode(rows.values, self._fields[field_name].scale)
         return Forward(rows.indptr, rows.terms.astype(np.uint32), values, rows.lengths)
+
+    def _check_rows(self, field_name: str) -> None:
+        """All of a field's rows, the first time they are asked for."""
+        if field_name not in self._rows_checked:
+            self._check_bounds(field_name, self._arrays[f"{field_name}.indptr"])
+            self._rows_checked.add(field_name)
+
+    def _check_bounds(self, field_name: str, indptr: Array) -> None:
+        bounds = indptr.astype(np.int64)
+        n = len(self._arrays[f"{field_name}.terms"])
+        sound = not len(bounds) or bool(
+            bounds[0] >= 0 and bounds[-1] <= n and np.all(bounds[1:] >= bounds[:-1])
+        )
+        self._require(sound, f"{field_name}.indptr", "out of range")
 
     def document_frequencies(self, field_name: str) -> TermFrequencies:
         return TermFrequencies(self._arrays[f"{field_name}.df-terms"], self._arrays[f"{field_name}.df-counts"])

@@ -14,7 +14,6 @@ It belongs to one generation: whatever commits another one (``restore``, ``lsr i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from pathlib import Path
 from lsr.indexer.aliases import followed
 from lsr.indexer.arrays import SUFFIX, open_array, write_array
 from lsr.indexer.building import LEDGER_NAME, Shard, ShardEntry, building_folder, shard_entry
-from lsr.indexer.checksums import check_file, file_entry
+from lsr.indexer.checksums import check_file, file_entry, sealed, unsealed
 from lsr.indexer.committing import KeptSegment
 from lsr.indexer.locking import WriterLock
 from lsr.indexer.manifest import FileEntry, read_manifest
@@ -99,7 +98,7 @@ def write_staged(
         bitmaps=bitmaps,
         serial=serial,
     )
-    replace_file(storage, folder / STAGED_NAME, (json.dumps(asdict(staged), indent=1) + "\n").encode())
+    replace_file(storage, folder / STAGED_NAME, sealed(asdict(staged)))
     if before is not None:
         storage.remove(_bitmap_folder(folder, before.serial))
     return staged
@@ -109,7 +108,7 @@ def read_staged(index: Path, generation: int) -> StagedChanges | None:
     """What waits for a commit on top of a generation; None if nothing does. Raises IndexCorruptError."""
     path = building_folder(index) / STAGED_NAME
     try:
-        body = json.loads(path.read_bytes())
+        body = unsealed(path.read_bytes())
         if body["format"] != _FORMAT:
             raise ValueError(f"its format is {body['format']}, not {_FORMAT}")
         staged = StagedChanges(

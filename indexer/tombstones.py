@@ -17,7 +17,7 @@ import numpy.typing as npt
 from lsr.indexer.arrays import SUFFIX, open_array, write_array
 from lsr.indexer.checksums import file_entry
 from lsr.indexer.manifest import Deletions, FieldCounts, FieldEntry, FileEntry, SegmentEntry
-from lsr.indexer.rows import BoolArray, Int64Array
+from lsr.indexer.rows import BoolArray, Int64Array, require_terms
 from lsr.indexer.segments import Segment
 from lsr.indexer.storage import Storage
 
@@ -62,6 +62,7 @@ def write_deletions(
         dead = segment.forward(field.name).where(~live)
         counts[field.name] = FieldCounts(nnz=dead.nnz, length=int(dead.lengths.sum(dtype=np.int64)))
         if field.kind == "counted":
+            require_terms(dead, field.name, field.n_terms)
             terms, frequencies = np.unique(dead.terms, return_counts=True)
             name = f"{prefix}.{field.name}"
             for part, values in (("df-terms", terms), ("df-counts", frequencies)):

@@ -36,8 +36,8 @@ from pathlib import Path
 from types import TracebackType
 
 from lsr.indexer.aliases import followed
-from lsr.indexer.arrays import open_array
 from lsr.indexer.building import Ledger, NewTerms, Shard, building_folder, read_ledger, write_shard
+from lsr.indexer.checksums import check_file
 from lsr.indexer.committing import Changes, KeptSegment, SegmentMaking, next_manifest, write_generation
 from lsr.indexer.documents import DocumentLike, DocumentRow
 from lsr.indexer.fields import FieldSpec
@@ -57,7 +57,7 @@ from lsr.indexer.segments import Segment
 from lsr.indexer.staging import StagedChanges, open_shards, read_staged, require_no_build, write_staged
 from lsr.indexer.storage import FileStorage, Storage
 from lsr.indexer.sweeping import OWN_NAMES, highest_number, sweep
-from lsr.indexer.terms import read_terms
+from lsr.indexer.terms import open_terms, read_terms
 from lsr.indexer.tombstones import live_mask, read_live_words
 
 from lsr.errors import (
@@ -526,12 +526,15 @@ class CollectionWriter:
                 self._encoded_terms = {**self._encoded_terms, entry.name: self._terms(entry)}
 
     def _kept_segment(self, entry: SegmentEntry, opened: Segment | None) -> KeptSegment:
+        for file in entry.deletions.files if entry.deletions else ():
+            check_file(self.path, file)  # what is alive is carried over into each generation from here on
         segment = opened or Segment(self.path, entry, self._base.fields, load="map")
         return KeptSegment(entry, segment, live_mask(read_live_words(self.path, entry), entry.n_documents))
 
     def _terms(self, entry: FieldEntry) -> list[str]:
-        files = [(self.path / file.path, open_array(self.path / file.path)) for file in entry.vocabulary_files]
-        return read_terms(files, entry.n_terms)
+        for file in entry.vocabulary_files:
+            check_file(self.path, file)
+        return read_terms(open_terms(self.path, entry), entry.n_terms)
 
     def _n_staged_terms(self, field: str) -> int:
         """Terms of a counted field that a committed generation or a shard already holds."""

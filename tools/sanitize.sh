@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Builds both native modules with AddressSanitizer and UndefinedBehaviorSanitizer, apart from the usual build, and runs
-# their property tests and damaged arrays under them.   tools/sanitize.sh [VENV]
+# their property tests and damaged arrays under them; or the fuzz target, with its options.
+#   tools/sanitize.sh [VENV]
+#   tools/sanitize.sh VENV fuzz --seconds 300
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=$(realpath "${1:-.venv}")
@@ -22,10 +24,12 @@ rm -f "$tree"/lsr/_native*.so
 cp "$build"/lsr/native/_native*.so "$tree/lsr/"
 
 # numpy and the tests come from the virtual environment; site hooks that would bring the usual build are left out (-S).
-packages=$("$venv/bin/python" -c 'import os, numpy, pytest
-print(":".join(sorted({os.path.dirname(os.path.dirname(m.__file__)) for m in (numpy, pytest)})))')
+packages=$("$venv/bin/python" -c 'import os, sysconfig, numpy, pytest
+folders = {os.path.dirname(os.path.dirname(module.__file__)) for module in (numpy, pytest)}
+print(":".join(sorted(folders | {sysconfig.get_path("purelib")})))')
 export PYTHONPATH=$tree:$packages ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONDONTWRITEBYTECODE=1
 export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)"
+if [ "${2:-}" = fuzz ]; then exec "$venv/bin/python" -S tools/fuzz.py "${@:3}"; fi
 tests=$PWD/tests
 cd "$tree"
 exec "$venv/bin/python" -S -m pytest -c "$OLDPWD/pyproject.toml" --rootdir "$OLDPWD" -p no:cacheprovider -x -q \

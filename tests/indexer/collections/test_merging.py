@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lsr.indexer.verify import verify_index
 from lsr.indexer.writer import CollectionWriter
 
-from lsr.errors import InvalidArgumentError
+from lsr.errors import IndexCorruptError, InvalidArgumentError
 
 QUERY = {term: 0.5 + term for term in range(12)}
 WORDS = "w0 w1 w2 w3 w4"
@@ -196,6 +196,38 @@ def test_any_updates_equal_a_fresh_build(storage, steps, doc, make_lab, tmp_path
     assert words == pytest.approx(expected, rel=1e-6)
     assert [each.id for each in ours.all_documents()] == list(survivors)
     assert verify_index(lab.path, full=True, samples=3).problems == []
+
+
+@pytest.mark.parametrize("pattern", ["segments/*1/documents.sqlite", "segments/*1/learned.weights.arr"])
+def test_damage_is_not_merged_into_files_whose_checksums_fit(pattern, lab, doc):
+    lab.create(some(doc, range(10)))
+    added(lab, some(doc, range(10, 15)))
+    flip(lab.path, pattern)
+    with lab.open() as writer:
+        with pytest.raises(IndexCorruptError, match=r"checksum.*Nothing was merged\. Restore"):
+            writer.merge()
+        assert len(list((lab.path / "segments").iterdir())) == 2
+        lab.add(writer, some(doc, [99]))
+        assert writer.commit() == 3
+
+
+@pytest.mark.parametrize("pattern", ["commits/2/*.live.arr", "commits/1/bm25.vocabulary.arr"])
+def test_a_writer_does_not_build_upon_damage(pattern, lab, doc):
+    lab.create(some(doc, range(10)))
+    with lab.open() as writer:
+        writer.delete(["d3"])
+        writer.commit()
+    flip(lab.path, pattern)
+    with pytest.raises(IndexCorruptError, match=r"checksum"):
+        lab.open()
+
+
+def flip(folder, pattern):
+    """One bit: in a text of the documents, in the middle of another file."""
+    [path] = folder.glob(pattern)
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"common") if path.suffix == ".sqlite" else len(raw) // 2] ^= 1
+    path.write_bytes(raw)
 
 
 @given(steps=st.lists(st.tuples(st.lists(ids, min_size=1, max_size=6, unique=True), st.booleans()), min_size=1))

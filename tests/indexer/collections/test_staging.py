@@ -117,6 +117,14 @@ def test_damage_is_named_with_the_way_out(staged, name):
     staged.open().close()
 
 
+def test_another_number_in_the_list_of_what_is_staged_is_damage(staged):
+    path = staged.path / "building/staged.json"
+    assert '"first_number": 4' in path.read_text()
+    path.write_text(path.read_text().replace('"first_number": 4', '"first_number": 5'))
+    with pytest.raises(IndexCorruptError, match=r"staged.json.*checksum.*lsr commit --discard"):
+        staged.open()
+
+
 class Stopped(BaseException):
     """Nothing may catch it."""
 

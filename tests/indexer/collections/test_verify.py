@@ -12,7 +12,7 @@ from lsr.indexer.manifest import read_manifest, write_manifest
 from lsr.indexer.storage import FileStorage
 from lsr.indexer.verify import verify_index
 
-from lsr.errors import IndexNotFoundError, LsrError
+from lsr.errors import IndexCorruptError, IndexNotFoundError, LsrError
 
 
 @pytest.fixture
@@ -106,6 +106,37 @@ def test_content_that_checksums_cannot_tell(index, part, change, message):
     write_manifest(FileStorage(), index.path, replace(manifest, segments=segments))
     report = verify_index(index.path, full=True)
     assert [p for p in report.problems if message in p.message or message in p.file], report.problems
+
+
+def test_more_terms_than_their_files_can_hold_are_damage(index):
+    manifest = read_manifest(index.path)
+    fields = tuple(replace(entry, n_terms=2**62) for entry in manifest.fields)
+    write_manifest(FileStorage(), index.path, replace(manifest, fields=fields))
+    with pytest.raises(IndexCorruptError, match=r"field learned has 4611686018427387904 terms, but the files"):
+        index.read()
+
+
+def test_a_document_with_a_term_outside_the_vocabulary_cannot_be_written_on(index):
+    """Checksums fit, as a hostile index's would."""
+    manifest = read_manifest(index.path)
+    segment = manifest.segments[0]
+    [entry] = [file for file in segment.files if file.path.endswith("/bm25.terms.arr")]
+    checksum = write_array(
+        FileStorage(), index.path / entry.path, index.read().segments[0].column("bm25.terms") + np.uint16(900)
+    )
+    fitting = tuple(replace(file, checksum=checksum) if file == entry else file for file in segment.files)
+    segments = (replace(segment, files=fitting), *manifest.segments[1:])
+    write_manifest(FileStorage(), index.path, replace(manifest, segments=segments))
+    for write in (
+        lambda writer: writer.merge(full=True),
+        lambda writer: writer.delete(["d5"]) and writer.commit(),
+    ):
+        with (
+            pytest.raises(IndexCorruptError, match="field bm25: a document holds term"),
+            index.open() as writer,
+        ):
+            write(writer)
+    assert read_manifest(index.path).generation == manifest.generation
 
 
 def test_flipped_bytes_never_crash_opening_or_searching(index, rng):

@@ -193,9 +193,12 @@ def test_a_damaged_shard_is_done_again(lab, doc):
     assert len(lab.answer(lab.read(), {0: 1.0})) == 4
 
 
-def test_a_damaged_ledger_says_what_to_do(lab, doc):
+@pytest.mark.parametrize(("good", "bad"), [("}", ""), ('"records_done": 1', '"records_done": 2')])
+def test_a_damaged_ledger_says_what_to_do(lab, doc, good, bad):
     interrupt(lab, [doc("a", {}, "x")])
-    (lab.path / "building/ledger.json").write_text("{")
+    ledger = lab.path / "building/ledger.json"
+    assert good in ledger.read_text()
+    ledger.write_text(ledger.read_text().replace(good, bad))
     with pytest.raises(IndexCorruptError, match=r"ledger.json: the unfinished build's ledger.*--overwrite"):
         lab.create([], source=SOURCE, resume=True)
 
