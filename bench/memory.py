@@ -113,7 +113,7 @@ def index(dataset_folder: Path, limit: int | None) -> dict[str, object]:
             on_forecast=forecasts.append,
         )
     forecast = forecasts[0]
-    assert forecast.index_bytes is not None
+    assert forecast.output_bytes is not None
     return {
         "part": "index",
         "documents": summary.documents,
@@ -123,7 +123,7 @@ def index(dataset_folder: Path, limit: int | None) -> dict[str, object]:
         "forecast_mb": forecast.memory_bytes / MB,
         "peak_over_forecast": resident.peak / forecast.memory_bytes,
         "index_mb": summary.size_bytes / MB,
-        "index_over_forecast": summary.size_bytes / forecast.index_bytes,
+        "index_over_forecast": summary.size_bytes / forecast.output_bytes,
     }
 
 

@@ -29,7 +29,8 @@ import numpy.typing as npt
 from lsr.encoders.base import EncodeStatistics
 from lsr.encoders.expansion import document_text
 from lsr.errors import InputError, ModelMismatchError, SourceNotFoundError
-from lsr.forecast import Forecast, resident_bytes
+from lsr.forecast import Forecast
+from lsr.resident import peak_resident_bytes
 from lsr.vectors import SparseVectors
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ class Tally:
     def _forecast(self, n_encoded: int, bytes_per_document: float, batch_tokens: int) -> Forecast:
         rate = self._count * n_encoded / (time.perf_counter() - self._started)
         peak = next(iter(self._peaks.values()))
-        own = resident_bytes() if self._count > 1 else 0
+        own = peak_resident_bytes() if self._count > 1 else 0
         expected = self._expected
         return Forecast(
             model=self._model,

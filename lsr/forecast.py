@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lsr.resident import peak_resident_bytes
 from lsr.vectors import SparseVectors, TermCounts
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Meter:
             documents=known,
             documents_per_second=rate,
             seconds=None if known is None else known / rate,
-            memory_bytes=resident_bytes() + int(self._growth(index_bytes)),
+            memory_bytes=peak_resident_bytes() + int(self._growth(index_bytes)),
             output_bytes=index_bytes,
             batch_tokens=self._batch_tokens,
         )
@@ -121,10 +122,3 @@ def _rows_bytes(rows: Mapping[str, SparseVectors | TermCounts], storage: WeightS
         each.nnz * (ENCODED_BYTES[storage] if isinstance(each, SparseVectors) else COUNTED_BYTES)
         for each in rows.values()
     )
-
-
-def resident_bytes() -> int:
-    """The most this process has held so far, which an encoder's first full batch decides."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

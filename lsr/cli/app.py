@@ -12,6 +12,7 @@ from lsr.cli.alias import alias, reencode
 from lsr.cli.encode import encode
 from lsr.cli.evaluate import evaluate
 from lsr.cli.exchange import export, import_
+from lsr.cli.idf import idf
 from lsr.cli.index import index
 from lsr.cli.info import info
 from lsr.cli.search import search
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve,
     "eval": evaluate,
     "encode": encode,
+    "idf": idf,
     "info": info,
     "verify": verify,
     "add": add,

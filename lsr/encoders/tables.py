@@ -115,9 +115,11 @@ def idf_table(texts: Iterable[str], tokenizer: TextTokenizer, vocabulary_size: i
 
 
 def write_idf(path: Path, table: Float32Array, terms: Sequence[str]) -> None:
-    """{token: weight} as JSON, the form of the published idf.json files."""
+    """{token: weight} as JSON, the form of the published idf.json files; there when it is complete."""
     weights = {term: float(weight) for term, weight in zip(terms, table, strict=True)}
-    path.write_text(json.dumps(weights, ensure_ascii=False), encoding="utf-8")
+    scratch = path.with_name(f"{path.name}.part")
+    scratch.write_text(json.dumps(weights, ensure_ascii=False), encoding="utf-8")
+    scratch.replace(path)
 
 
 def read_table(path: Path, terms: Sequence[str]) -> Float32Array:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from lsr.encoders.base import Batching, EncoderInfo, EncodeStatistics
 from lsr.errors import InvalidArgumentError, ResourceError
 from lsr.models import ModelOptions
+from lsr.resident import peak_resident_bytes
 from lsr.vectors import SparseVectors
 
 if TYPE_CHECKING:
@@ -164,10 +165,7 @@ def _encode(side: Side, texts: list[str]) -> Encoded:
 
 
 def _encoded(encoder: SparseEncoder, side: Side, texts: Sequence[str]) -> Encoded:
-    import resource
-
     before = encoder.statistics
     vectors = encoder.encode_queries(texts) if side == "query" else encoder.encode_documents(texts)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     batch = encoder.batch_tokens if isinstance(encoder, Batching) else 0
-    return Encoded(vectors, encoder.statistics - before, os.getpid(), peak, batch)
+    return Encoded(vectors, encoder.statistics - before, os.getpid(), peak_resident_bytes(), batch)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import linecache
+import math
 import shutil
 import sys
 from collections.abc import Callable
@@ -134,6 +136,28 @@ def test_queries_by_a_table(
     assert lsr("search", tmp_path / "i", "zip").status == 2
     again = lsr("search", tmp_path / "i", "zip", "--queries", "idf.json", "--json")
     assert again.json["hits"][0]["id"] == "a"
+
+
+def test_a_table_from_the_documents(lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path) -> None:
+    docs = write_lines([{"_id": "a", "text": "a zip archive"}, {"_id": "b", "text": "a file"}])
+    made = lsr("idf", docs, "-o", tmp_path / "idf.json", "--json").json
+    assert (made["documents"], made["tokens"], made["tokens_held"]) == (2, 30_522, 4)
+    weights = json.loads((tmp_path / "idf.json").read_text())
+    assert weights["zip"] == pytest.approx(math.log(1 + 1.5 / 1.5))
+    assert weights["a"] == pytest.approx(math.log(1 + 0.5 / 2.5))
+    assert weights["fish"] == 1
+    options = ("--method", "splade-doc", "--queries", tmp_path / "idf.json")
+    assert lsr("index", docs, "-o", tmp_path / "i", *options).status == 0
+    found = lsr("search", tmp_path / "i", "a zip", "--json", "--explain").json
+    assert found["query_terms"][0]["term"] == "zip"
+
+
+def test_a_table_needs_documents(lsr: RunLsr, tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").write_text("")
+    refused = lsr("idf", tmp_path / "empty.jsonl", "-o", tmp_path / "idf.json")
+    assert refused.status == 2
+    assert "no documents" in refused.err
+    assert list(tmp_path.iterdir()) == [tmp_path / "empty.jsonl"]
 
 
 @pytest.mark.parametrize(
