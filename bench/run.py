@@ -39,6 +39,11 @@ SUITES: dict[str, dict[str, list[str]]] = {
     },
     "quality": {"Quality": ["quality.py"]},
     "memory": {"Memory over 35,697 passages": ["memory.py"]},
+    "life": {
+        "Life of an index of 35,697 passages": ["life.py"],
+        "Life of an index of 236,404 passages": ["life.py", "--set", "wiki-lead"],
+        "Life of an index of a million synthetic documents": ["life.py", "--set", "msmarco-dl:1000000"],
+    },
     "encoder": {"Encoding": ["encoder.py", "speed"], "Parity with torch": ["encoder.py", "parity"]},
 }
 PEERS = (

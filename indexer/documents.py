@@ -30,6 +30,7 @@ _SCHEMA = (
     " text TEXT NOT NULL, metadata TEXT NOT NULL)"
 )
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_READ_AT_ONCE = 4096
 _FETCH_AT_ONCE = 500  # SQLite allows 999 parameters a statement in its oldest builds
 
 
@@ -86,7 +87,8 @@ class DocumentRow:
         try:
             metadata = _JSON.encode(dict(document.metadata)) if document.metadata else "{}"
             for text in (document.id, document.title, document.text, metadata):
-                text.encode("utf-8")
+                if not text.isascii():
+                    text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise InvalidArgumentError(
                 f"document {document.id!r}: {error.object[error.start]!r} is half a character (a lone"
@@ -169,8 +171,10 @@ class DocumentTable:
 
     def rows(self) -> Iterator[DocumentRow]:
         """All documents in the order of their positions."""
-        for start in range(0, self._n_documents, _FETCH_AT_ONCE):
-            yield from self.fetch(range(start, min(start + _FETCH_AT_ONCE, self._n_documents)))
+        for start in range(0, self._n_documents, _READ_AT_ONCE):
+            positions = range(start, min(start + _READ_AT_ONCE, self._n_documents))
+            rows = self._checked(self._query(_COLUMNS, "BETWEEN ? AND ?", (positions[0], positions[-1])))
+            yield from self._ordered({position: DocumentRow(*values) for position, values in rows}, positions)
 
     def check(self) -> list[str]:
         """SQLite's own findings about the file's structure; empty if it is sound."""
@@ -188,15 +192,22 @@ class DocumentTable:
     def _select(self, columns: str, positions: Positions) -> list[tuple[int, tuple[str, ...]]]:
         wanted = [int(position) for position in positions]
         rows: list[tuple[int, tuple[str, ...]]] = []
+        for start in range(0, len(wanted), _FETCH_AT_ONCE):
+            chunk = wanted[start : start + _FETCH_AT_ONCE]
+            rows += self._query(columns, f"IN ({','.join('?' * len(chunk))})", chunk)
+        return self._checked(rows)
+
+    def _query(
+        self, columns: str, condition: str, parameters: Sequence[int]
+    ) -> list[tuple[int, tuple[str, ...]]]:
+        statement = f"SELECT position, {columns} FROM documents WHERE position {condition}"  # noqa: S608
         try:
             with self._lock:
-                for start in range(0, len(wanted), _FETCH_AT_ONCE):
-                    chunk = wanted[start : start + _FETCH_AT_ONCE]
-                    marks = ",".join("?" * len(chunk))
-                    statement = f"SELECT position, {columns} FROM documents WHERE position IN ({marks})"  # noqa: S608
-                    rows += [(row[0], row[1:]) for row in self._connection.execute(statement, chunk)]
+                return [(row[0], row[1:]) for row in self._connection.execute(statement, parameters)]
         except sqlite3.DatabaseError as error:
             raise self._corrupt(error) from error
+
+    def _checked(self, rows: list[tuple[int, tuple[str, ...]]]) -> list[tuple[int, tuple[str, ...]]]:
         if not all(isinstance(value, str) for _, values in rows for value in values):
             raise self._corrupt("a column holds something other than text")
         return rows

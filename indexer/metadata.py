@@ -39,6 +39,8 @@ _NAMES = (
     "text-positions",
 )  # fmt: skip
 
+_DECODE = json.JSONDecoder().decode
+
 BoolArray = npt.NDArray[np.bool_]
 Value = str | float | bool
 
@@ -54,7 +56,7 @@ class MetadataBuilder:
     def add(self, metadata: str) -> None:
         """One document's, as JSON."""
         if metadata != "{}":
-            for key, value in set(_flattened(json.loads(metadata))):
+            for key, value in set(_flattened(_DECODE(metadata))):
                 if isinstance(value, bytes):
                     self._texts[key][value].append(self._position)
                 else:
@@ -178,7 +180,13 @@ def _part(operator: str, left: int, right: int, first: int, last: int) -> tuple[
 def _flattened(value: object, key: str = "") -> Iterator[tuple[str, float | bytes]]:
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _flattened(inner, f"{key}.{name}" if key else name)
+            place = f"{key}.{name}" if key else name
+            if type(inner) is float:  # these two are most of what there is; a generator each would be slow
+                yield place, inner
+            elif type(inner) is str:
+                yield place, b"s" + inner.encode()
+            else:
+                yield from _flattened(inner, place)
     elif isinstance(value, list):
         for inner in value:
             yield from _flattened(inner, key)

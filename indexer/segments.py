@@ -15,7 +15,9 @@ Files of segments/<id>/ (``<field>.`` stands for each field's name):
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,8 +86,8 @@ class _SegmentWriter:
         self._storage.make_folder(self._folder)
         numbers = self._write_numbers()
         self._write_ids()
-        self._write_documents()
-        counts = {field.name: self._write_field(field) for field in fields}
+        with self._beside(self._write_documents):
+            counts = {field.name: self._write_field(field) for field in fields}
         self._storage.sync_folder(self._folder)
         self._storage.sync_folder(self._folder.parent)
         return SegmentEntry(
@@ -93,9 +95,21 @@ class _SegmentWriter:
             n_documents=len(numbers),
             first_number=int(numbers[0]),
             last_number=int(numbers[-1]),
-            files=tuple(self._files),
+            files=tuple(sorted(self._files, key=lambda file: file.path)),
             fields=counts,
         )
+
+    @contextlib.contextmanager
+    def _beside(self, work: Callable[[], None]) -> Iterator[None]:
+        """Do the work beside the block, if there is a thread for it; otherwise before."""
+        if self._threads == 1:
+            work()
+            yield
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="lsr-documents") as pool:
+            done = pool.submit(work)
+            yield
+            done.result()
 
     def _write_numbers(self) -> Array:
         numbers = np.concatenate([live_only(source, source.numbers) for source in self._sources])

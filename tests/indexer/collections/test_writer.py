@@ -18,6 +18,7 @@ from lsr.errors import (
     InputError,
     InvalidArgumentError,
     ModelMismatchError,
+    ResourceError,
     UnfinishedBuildError,
 )
 from lsr.vectors import SparseVectors
@@ -351,3 +352,26 @@ def test_empty_index_then_documents(lab, doc):
         writer.commit()
     assert lab.read().n_documents == 0
     assert not list((lab.path / "segments").iterdir())
+
+
+def test_two_threads_write_the_same_files(lab, doc, make_lab, tmp_path):
+    docs = [
+        doc(f"d{at}", {at % 12: 1.0 + at}, f"w{at % 5} x", {"year": at, "tags": ["a", at]}) for at in range(40)
+    ]
+    lab.create(docs)
+    other = make_lab(tmp_path / "other")
+    other.create(docs, threads=2)
+    assert lab.read().manifest.segments == other.read().manifest.segments
+
+
+def test_a_failure_while_documents_are_written_beside_vectors_is_raised(lab, doc, monkeypatch):
+    lab.create([doc("a", {0: 1.0}, "x")])
+
+    def full(*_):
+        raise ResourceError("the disk is full")
+
+    monkeypatch.setattr("lsr.indexer.segments.write_documents", full)
+    with pytest.raises(ResourceError, match="the disk is full"), lab.open(threads=2) as writer:
+        lab.add(writer, [doc("b", {1: 1.0}, "y")])
+        writer.commit()
+    assert lab.read().generation == 1
