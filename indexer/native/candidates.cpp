@@ -48,9 +48,13 @@ void Candidates::add_one(uint16_t value, int64_t row) {
     rows_.push_back(row);
 }
 
+void Candidates::raise_threshold() {
+    learn(kth());
+}
+
 void Candidates::prune_if_crowded() {
     if (rows_.size() < k_ + std::max<size_t>(k_ / 2, 32)) return;
-    learn(kth());
+    raise_threshold();
     drop_below(threshold());
 }
 

@@ -32,8 +32,9 @@ class Candidates {
     void add(size_t n, const uint32_t* documents, int64_t base);
     void add_one(uint16_t value, int64_t row);
 
-    // Raises the threshold and drops what fell below, if there are many more than k: finding the k-th costs
-    // little.
+    // Raises the threshold to what the candidates imply.
+    void raise_threshold();
+    // The same, and drops what fell below, if there are many more than k: finding the k-th costs little.
     void prune_if_crowded();
 
     // The k-th largest accumulator; 0 if there are fewer than k candidates.

@@ -3,7 +3,9 @@
 
 #include "cpu.h"
 #include "kernels/add_list.h"
+#include "kernels/add_row_groups.h"
 #include "kernels/add_rows.h"
+#include "kernels/bound_groups.h"
 #include "kernels/find_above.h"
 #include "kernels/find_blocks.h"
 #include "kernels/lanes.h"
@@ -13,8 +15,10 @@ namespace lsr {
 
 struct KernelSet {
     AddRows add_rows;
+    AddRowGroups add_row_groups;
     AddList add_list;
     FindAbove find_above;
+    BoundGroups bound_groups;
     FindBlocks find_blocks;
     LaneMaxima lane_maxima;
     CountAtLeast count_at_least;

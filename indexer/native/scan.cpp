@@ -3,11 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <functional>
 #include <numeric>
-#include <string>
-
-#include "errors.h"
 
 namespace lsr {
 
@@ -15,62 +11,28 @@ namespace {
 
 constexpr size_t kAccumulators = 65536;  // whatever the tile: offsets are 16 bits wide and not trusted
 constexpr size_t kNoPart = ~size_t{0};
-constexpr size_t kWordsInTile = kTile / 64;
-constexpr size_t kFoundByBlocks = 96;  // above, completing a tile costs less than scoring; flat from 64 to 256
-constexpr size_t kScoredTogether = 16;
-// After this many tiles completed in a row blocks don't pay for now: the next tiles are scanned fully, twice as
-// many each time, for the threshold rises ever more slowly.
-constexpr int kCompletedInARow = 2;
-constexpr int kFullTilesFirst = 8;
-constexpr int kFullTilesMost = 1024;
-
-[[noreturn]] void refuse_list(const Lists& lists, uint32_t index, size_t tile) {
-    throw Corrupt("the list of term " + std::to_string(lists.terms[index]) + " in tile " +
-                  std::to_string(tile) + " lies outside its array");
-}
-
-void add_row(const TermCursor& cursor, const Run& run, size_t n_groups, std::vector<WeightedRow>& rows) {
-    const Lists& lists = *cursor.term.lists;
-    const size_t begin = size_t{run.offset} * kGroup;
-    if (begin + n_groups * kGroup + kOverrun > lists.dense_bytes)
-        refuse_list(lists, cursor.term.index, run.tile);
-    rows.push_back({lists.dense + begin, cursor.term.weight});
-}
-
-void add_sparse(const TermCursor& cursor, const Run& run, std::vector<WeightedList>& sparse) {
-    const Lists& lists = *cursor.term.lists;
-    const size_t begin = size_t{run.offset} * 8;
-    if (run.count > kTile || begin + sparse_size_bytes(run.count) + kOverrun > lists.sparse_bytes) {
-        refuse_list(lists, cursor.term.index, run.tile);
-    }
-    const uint8_t* offsets = lists.sparse + begin;
-    sparse.push_back({offsets, offsets + 2 * size_t{run.count}, run.count, cursor.term.weight});
-    __builtin_prefetch(offsets);
-    __builtin_prefetch(offsets + 64);
-    __builtin_prefetch(sparse.back().codes);
-}
-
-// Adds the term's list in `tile`, if it has one. Leaves the cursor behind the tile.
-void take_list(TermCursor& cursor, size_t tile, size_t n_groups, TileLists& lists) {
-    const Run* runs = cursor.term.lists->runs;
-    while (cursor.next < cursor.end && runs[cursor.next].tile < tile) ++cursor.next;
-    if (cursor.next == cursor.end || runs[cursor.next].tile != tile) return;
-    const Run& run = runs[cursor.next++];
-    if (run.dense) {
-        add_row(cursor, run, n_groups, lists.rows);
-    } else {
-        add_sparse(cursor, run, lists.lists);
-    }
-}
+constexpr size_t kGroupsInTile = kTile / kGroup;
+constexpr size_t kBlocksInTile = kTile / kBlock;
+// Where more than this share of a tile's groups has to be read, reading them all in order costs less, and the
+// next tiles are scanned fully: one, then twice as many each time, for the threshold rises ever more slowly.
+constexpr double kMostGroups = 0.3;
+constexpr size_t kFullTilesMost = 1024;
+// A document is scored rather than this many postings read that would complete its tile.
+constexpr size_t kPostingsAScore = 375;
+// Scored in one go: the more, the better the cache misses overlap; the fewer, the sooner the threshold rises.
+constexpr size_t kScoredTogether = 32;
 
 }  // namespace
 
 TileScanner::TileScanner()
-    : found_(kTile + kGroup),
-      found_bounds_(kFoundByBlocks + kGroup),
-      acc_(make_buffer<uint16_t>(kAccumulators)),
+    : acc_(make_buffer<uint16_t>(kAccumulators)),
       lanes_(make_buffer<uint16_t>(kTile)),
-      block_acc_(make_buffer<uint16_t>(kTile / kBlock)) {}
+      sparse_bounds_(make_buffer<uint16_t>(kBlocksInTile)),
+      all_bounds_(make_buffer<uint16_t>(kBlocksInTile)),
+      group_bounds_(make_buffer<uint16_t>(kGroupsInTile)),
+      groups_(kGroupsInTile + kGroup),
+      found_(kTile + kGroup),
+      found_bounds_(kTile + kGroup) {}
 
 void TileScanner::start(const std::vector<Part>& parts, const Bounds& bounds, size_t k,
                         const KernelSet& kernels, Rescorer& rescorer, std::atomic<uint32_t>* threshold,
@@ -82,12 +44,14 @@ void TileScanner::start(const std::vector<Part>& parts, const Bounds& bounds, si
     k_ = k;
     approximation_ = approximation;
     part_ = kNoPart;
-    completed_in_a_row_ = full_tiles_left_ = 0;
-    full_tiles_next_ = kFullTilesFirst;
+    full_tiles_left_ = 0;
+    full_tiles_next_ = 1;
+    waiting_.clear();
     candidates.reset(k, bounds.width, kernels, threshold);
 }
 
 void TileScanner::enter_part(size_t part) {
+    finish();
     part_ = part;
     cursors_.clear();
     has_blocks_ = false;
@@ -121,111 +85,40 @@ uint16_t TileScanner::filter_threshold() {
     return uint16_t(std::clamp(least, 1.0, 65535.0));
 }
 
+// The tile's documents that may be returned; null: all.
+const uint64_t* TileScanner::allowed_words(size_t tile) {
+    const Part& part = (*parts_)[part_];
+    const size_t first = tile * kGroupsInTile;
+    if (part.live == nullptr || part.filter == nullptr) {
+        const uint64_t* only = part.live != nullptr ? part.live : part.filter;
+        return only == nullptr ? nullptr : only + first;
+    }
+    allowed_.resize(kGroupsInTile);
+    for (size_t word = 0; word < n_groups_; ++word) allowed_[word] = part.allowed(first + word);
+    return allowed_.data();
+}
+
 void TileScanner::scan(size_t part, size_t tile) {
     if (part != part_) enter_part(part);
     const size_t n_documents = (*parts_)[part].segment->n_documents - tile * kTile;
     n_groups_ = (std::min(n_documents, kTile) + kGroup - 1) / kGroup;
-    if (has_blocks_ && full_tiles_left_ == 0 && candidates.selective()) {
+    if (blocks_pay()) {
         scan_blocks(tile);
     } else {
-        full_tiles_left_ -= full_tiles_left_ > 0;
         scan_fully(tile);
     }
 }
 
 void TileScanner::scan_fully(size_t tile) {
-    gather(tile, Terms::all);
-    if (lists_.rows.empty() && lists_.lists.empty()) return;
-    accumulate(false);
-    collect(tile, allowed_words(tile));
-}
-
-void TileScanner::scan_blocks(size_t tile) {
-    block_rows_.clear();
-    for (const TermCursor& cursor : cursors_) {
-        if (cursor.filtering != Filtering::block_row) continue;
-        block_rows_.push_back({cursor.term.blocks + tile * (kTile / kBlock), cursor.term.weight});
-    }
-    gather(tile, Terms::filtered);
-    accumulate(false);
-    kernels_->add_rows(block_rows_.data(), block_rows_.size(), (n_groups_ + kBlock - 1) / kBlock, false,
-                       block_acc_.get());
-    const uint64_t* allowed = allowed_words(tile);
-    size_t n = kernels_->find_blocks(acc_.get(), block_acc_.get(), n_groups_, allowed, filter_threshold(),
-                                     kFoundByBlocks, found_bounds_.data(), found_.data());
-    if (n > kFoundByBlocks) {
-        complete(tile, allowed);
-    } else {
-        completed_in_a_row_ = 0;
-        // A block's bound stands for places behind the last document, too.
-        const size_t n_documents = (*parts_)[part_].segment->n_documents - tile * kTile;
-        while (n > 0 && found_[n - 1] >= n_documents) --n;
-        score_found(tile, n);
-    }
-}
-
-// Adds what the filter did not read, as if the tile had been scanned fully from the start.
-void TileScanner::complete(size_t tile, const uint64_t* allowed) {
-    gather(tile, Terms::others);
-    accumulate(true);
-    collect(tile, allowed);
-    if (++completed_in_a_row_ < kCompletedInARow) return;
-    completed_in_a_row_ = 0;
-    full_tiles_left_ = full_tiles_next_;
-    full_tiles_next_ = std::min(2 * full_tiles_next_, kFullTilesMost);
-}
-
-// Scores what the blocks let through, the best bounds first, until the threshold has risen above the rest.
-void TileScanner::score_found(size_t tile, size_t n) {
-    const Part& part = (*parts_)[part_];
-    order_.resize(n);
-    for (size_t i = 0; i < n; ++i) order_[i] = uint32_t{found_bounds_[i]} << 16 | uint32_t(i);
-    if (n > kScoredTogether) std::sort(order_.begin(), order_.end(), std::greater<>());
-    std::array<uint32_t, kScoredTogether> documents;
-    for (size_t begin = 0; begin < n; begin += kScoredTogether) {
-        const size_t size = std::min(kScoredTogether, n - begin);
-        if (n > kScoredTogether && order_[begin] >> 16 < filter_threshold()) return;
-        for (size_t i = 0; i < size; ++i)
-            documents[i] = uint32_t(tile * kTile) + found_[order_[begin + i] & 0xffff];
-        hits_.clear();
-        rescorer_->score_all(part, documents.data(), size, hits_);
-        for (const Hit& hit : hits_) {
-            const auto scaled = uint16_t(std::clamp(bounds_->scale * hit.score(), 0.0, 65535.0));
-            if (scaled >= candidates.threshold()) candidates.add_one(scaled, hit.row);
-        }
-        candidates.prune_if_crowded();
-    }
-}
-
-void TileScanner::gather(size_t tile, Terms terms) {
-    lists_.clear();
+    rare_.clear();
     for (TermCursor& cursor : cursors_) {
-        const Terms kind = cursor.filtering == Filtering::list ? Terms::filtered : Terms::others;
-        if (terms == Terms::all || terms == kind) take_list(cursor, tile, n_groups_, lists_);
+        if (take_list(cursor, tile, n_groups_, rare_) != Form::sparse) continue;
+        __builtin_prefetch(rare_.lists.back().offsets);
+        __builtin_prefetch(rare_.lists.back().codes);
     }
-}
-
-void TileScanner::accumulate(bool onto) {
-    kernels_->add_rows(lists_.rows.data(), lists_.rows.size(), n_groups_, onto, acc_.get());
-    for (const WeightedList& list : lists_.lists) {
-        kernels_->add_list(list.offsets, list.codes, list.count, list.weight, acc_.get());
-    }
-}
-
-// The tile's documents that may be returned; null: all.
-const uint64_t* TileScanner::allowed_words(size_t tile) {
-    const Part& part = (*parts_)[part_];
-    const size_t first = tile * kWordsInTile;
-    if (part.live == nullptr || part.filter == nullptr) {
-        const uint64_t* only = part.live != nullptr ? part.live : part.filter;
-        return only == nullptr ? nullptr : only + first;
-    }
-    allowed_.resize(kWordsInTile);
-    for (size_t word = 0; word < n_groups_; ++word) allowed_[word] = part.allowed(first + word);
-    return allowed_.data();
-}
-
-void TileScanner::collect(size_t tile, const uint64_t* allowed) {
+    if (rare_.rows.empty() && rare_.lists.empty()) return;
+    sum_lists(rare_, n_groups_, *kernels_, acc_.get());
+    const uint64_t* allowed = allowed_words(tile);
     if (!candidates.selective()) estimate_threshold(allowed);
     uint16_t* values = candidates.new_values(n_groups_ * kGroup);
     const size_t n =
@@ -247,6 +140,123 @@ void TileScanner::estimate_threshold(const uint64_t* allowed) {
     }
     kernels_->lane_maxima(acc_.get(), n, n_lanes, lanes_.get());
     candidates.learn(kth_largest(lanes_.get(), n_lanes, k_, *kernels_));
+}
+
+bool TileScanner::blocks_pay() {
+    if (!has_blocks_ || !candidates.selective()) return false;
+    if (full_tiles_left_ == 0) return true;
+    --full_tiles_left_;
+    return false;
+}
+
+void TileScanner::scan_blocks(size_t tile) {
+    gather(tile);
+    const uint64_t* allowed = allowed_words(tile);
+    const size_t n = find_groups(allowed);
+    if (double(n) > kMostGroups * double(n_groups_)) {
+        full_tiles_left_ = full_tiles_next_;
+        full_tiles_next_ = std::min(2 * full_tiles_next_, kFullTilesMost);
+    }
+    kernels_->add_row_groups(frequent_.rows.data(), frequent_.rows.size(), groups_.data(), n, acc_.get());
+    collect(tile, allowed, n);
+    if (waiting_.size() >= kScoredTogether) score_waiting();
+}
+
+void TileScanner::gather(size_t tile) {
+    rare_.clear();
+    frequent_.clear();
+    left_out_.clear();
+    dense_blocks_.clear();
+    sparse_blocks_.clear();
+    for (TermCursor& cursor : cursors_) {
+        if (cursor.filtering == Filtering::list) {
+            if (take_list(cursor, tile, n_groups_, rare_) == Form::sparse) prefetch(rare_.lists.back());
+        } else if (cursor.filtering == Filtering::nothing) {
+            take_list(cursor, tile, n_groups_, left_out_);
+        } else {
+            const Form form = take_list(cursor, tile, n_groups_, frequent_);
+            if (form == Form::none) continue;
+            auto& blocks = form == Form::dense ? dense_blocks_ : sparse_blocks_;
+            blocks.push_back({cursor.term.blocks + tile * kBlocksInTile, cursor.term.weight});
+        }
+    }
+}
+
+// Puts the groups that hold a document which may reach the threshold into groups_ and returns how many. The
+// block rows come first: while they are read, the rare terms' lists arrive.
+size_t TileScanner::find_groups(const uint64_t* allowed) {
+    const size_t n_groups_of_blocks = (n_groups_ + kBlock - 1) / kBlock;
+    kernels_->add_rows(sparse_blocks_.data(), sparse_blocks_.size(), n_groups_of_blocks, false,
+                       sparse_bounds_.get());
+    std::copy_n(sparse_bounds_.get(), n_groups_of_blocks * kGroup, all_bounds_.get());
+    kernels_->add_rows(dense_blocks_.data(), dense_blocks_.size(), n_groups_of_blocks, true, all_bounds_.get());
+    sum_lists(rare_, n_groups_, *kernels_, acc_.get());
+    kernels_->bound_groups(acc_.get(), all_bounds_.get(), n_groups_, allowed, group_bounds_.get());
+    std::fill(group_bounds_.get() + n_groups_, group_bounds_.get() + kGroupsInTile, uint16_t{0});
+    return kernels_->find_above(group_bounds_.get(), kGroupsInTile / kGroup, nullptr, filter_threshold(),
+                                found_bounds_.data(), groups_.data());
+}
+
+// What reaches the threshold in the first n of groups_: to those that wait if they are few, else the
+// accumulators are completed and tell themselves.
+void TileScanner::collect(size_t tile, const uint64_t* allowed, size_t n) {
+    const size_t limit = (frequent_.n_postings + left_out_.n_postings) / kPostingsAScore;
+    size_t found = kernels_->find_blocks(acc_.get(), sparse_bounds_.get(), groups_.data(), n, allowed,
+                                         filter_threshold(), limit, found_bounds_.data(), found_.data());
+    if (found <= limit) {
+        const size_t n_documents = (*parts_)[part_].segment->n_documents;
+        for (size_t at = 0; at < found; ++at) {
+            const size_t document = tile * kTile + found_[at];
+            // A block's bound stands for places behind the last document, too.
+            if (document < n_documents) waiting_.push_back({found_bounds_[at], uint32_t(document)});
+        }
+        return;
+    }
+    complete(n);
+    found = kernels_->find_blocks(acc_.get(), sparse_bounds_.get(), groups_.data(), n, allowed,
+                                  candidates.threshold(), kTile, candidates.new_values(kTile + kGroup),
+                                  found_.data());
+    candidates.add(found, found_.data(), (*parts_)[part_].base + int64_t(tile * kTile));
+    candidates.prune_if_crowded();
+}
+
+// Makes the accumulators of the first n of groups_ whole.
+void TileScanner::complete(size_t n) {
+    kernels_->add_row_groups(left_out_.rows.data(), left_out_.rows.size(), groups_.data(), n, acc_.get());
+    for (const TileLists* lists : {&frequent_, &left_out_}) {
+        for (const WeightedList& list : lists->lists) {
+            kernels_->add_list(list.offsets, list.codes, list.count, list.weight, acc_.get());
+        }
+    }
+    std::fill_n(sparse_bounds_.get(), kBlocksInTile, uint16_t{0});
+}
+
+void TileScanner::finish() {
+    if (!waiting_.empty()) score_waiting();
+}
+
+// The best bounds first, until the threshold has risen above the rest.
+void TileScanner::score_waiting() {
+    const Part& part = (*parts_)[part_];
+    std::sort(waiting_.begin(), waiting_.end(),
+              [](const Waiting& one, const Waiting& other) { return one.bound > other.bound; });
+    std::array<uint32_t, kScoredTogether> documents;
+    for (size_t begin = 0; begin < waiting_.size();) {
+        const uint16_t least = filter_threshold();
+        size_t size = 0;
+        for (; size < kScoredTogether && begin < waiting_.size() && waiting_[begin].bound >= least; ++begin)
+            documents[size++] = waiting_[begin].document;
+        if (size == 0) break;
+        hits_.clear();
+        rescorer_->score_all(part, documents.data(), size, hits_);
+        for (const Hit& hit : hits_) {
+            const auto scaled = uint16_t(std::clamp(bounds_->scale * hit.score(), 0.0, 65535.0));
+            if (scaled >= candidates.threshold()) candidates.add_one(scaled, hit.row);
+        }
+        candidates.raise_threshold();
+    }
+    waiting_.clear();
+    candidates.prune_if_crowded();
 }
 
 }  // namespace lsr

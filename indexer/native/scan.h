@@ -12,26 +12,9 @@
 #include "kernel_set.h"
 #include "reference.h"
 #include "rescore.h"
+#include "tile_lists.h"
 
 namespace lsr {
-
-// What the block filter reads of a term.
-enum class Filtering : uint8_t { list, block_row, nothing };
-
-// A term's remaining lists in the segment being read: tiles only ever ascend.
-struct TermCursor {
-    PartTerm term;
-    uint32_t next;
-    uint32_t end;
-    Filtering filtering;
-};
-
-struct WeightedList {
-    const uint8_t* offsets;
-    const uint8_t* codes;
-    uint32_t count;
-    uint32_t weight;
-};
 
 // What the block filter may leave out (indexer/approximation.py); as it stands here: nothing.
 struct Approximation {
@@ -39,22 +22,12 @@ struct Approximation {
     double gamma = 1.0;
 };
 
-// The lists of some terms in one tile, by form.
-struct TileLists {
-    std::vector<WeightedRow> rows;
-    std::vector<WeightedList> lists;
-
-    void clear() {
-        rows.clear();
-        lists.clear();
-    }
-};
-
 // Two ways through a tile. Fully: all lists into the accumulators, then those that reach the threshold. By
-// blocks, where a threshold is known and the segment has block rows: only the rare terms' lists are read; the
-// frequent terms add a bound for each 8 documents, an eighth of the work, and the few documents whose sum
-// reaches the threshold are scored at once. If they are not few, the frequent terms' lists complete the
-// accumulators and nothing was wasted but the rows.
+// blocks, where the segment has block rows: only the rare terms' lists are read, and a frequent term adds one
+// bound for each 8 documents, an eighth of the work. Then, where a group of 64 documents has one that may reach
+// the threshold, the dense rows take the place of their bounds: a cache line for each term, less than it costs
+// to score a single document. What still reaches it is scored, or, if that is much, the sparse lists of the
+// frequent terms complete the accumulators.
 //
 // One thread's work on one query at a time. Holds its memory from query to query.
 class TileScanner {
@@ -65,26 +38,37 @@ class TileScanner {
     void start(const std::vector<Part>& parts, const Bounds& bounds, size_t k, const KernelSet& kernels,
                Rescorer& rescorer, std::atomic<uint32_t>* threshold, const Approximation& approximation = {});
 
-    // Adds the tile's documents that reach the threshold to the candidates. Tiles must come in ascending order.
+    // Adds the tile's documents that reach the threshold to the candidates, or has them wait to be scored.
+    // Tiles must come in ascending order.
     void scan(size_t part, size_t tile);
+
+    // Scores those that wait. To be called after the last tile.
+    void finish();
 
     Candidates candidates;
 
   private:
+    // A document of the part at hand whose accumulator is not known, only that it is at most `bound`.
+    struct Waiting {
+        uint16_t bound;
+        uint32_t document;
+    };
+
     void enter_part(size_t part);
-    void scan_fully(size_t tile);
-    void scan_blocks(size_t tile);
-    void complete(size_t tile, const uint64_t* allowed);
-    void score_found(size_t tile, size_t n);
-    uint16_t filter_threshold();
     void leave_out_least();
-    // The lists that the filter reads, those it does not, or both.
-    enum class Terms { filtered, others, all };
-    void gather(size_t tile, Terms terms);
-    void accumulate(bool onto);
     const uint64_t* allowed_words(size_t tile);
-    void collect(size_t tile, const uint64_t* allowed);
+    uint16_t filter_threshold();
+
+    void scan_fully(size_t tile);
     void estimate_threshold(const uint64_t* allowed);
+
+    bool blocks_pay();
+    void scan_blocks(size_t tile);
+    void gather(size_t tile);
+    size_t find_groups(const uint64_t* allowed);
+    void collect(size_t tile, const uint64_t* allowed, size_t n);
+    void complete(size_t n);
+    void score_waiting();
 
     const std::vector<Part>* parts_ = nullptr;
     const Bounds* bounds_ = nullptr;
@@ -93,22 +77,26 @@ class TileScanner {
     Approximation approximation_;
     size_t part_ = 0;
     Rescorer* rescorer_ = nullptr;
-    bool has_blocks_ = false;  // some term of the query has a block row in this segment
-    size_t n_groups_ = 0;      // of the tile at hand
-    int completed_in_a_row_ = 0;
-    int full_tiles_left_ = 0;  // before blocks are tried again
-    int full_tiles_next_ = 0;  // as many the next time
+    bool has_blocks_ = false;     // some term of the query has a block row in this segment
+    size_t n_groups_ = 0;         // of the tile at hand
+    size_t full_tiles_left_ = 0;  // before blocks are tried again
+    size_t full_tiles_next_ = 1;  // as many the next time
     std::vector<TermCursor> cursors_;
-    TileLists lists_;
-    std::vector<uint64_t> allowed_;
-    std::vector<WeightedRow> block_rows_;
-    std::vector<uint32_t> found_;
-    std::vector<uint16_t> found_bounds_;
-    std::vector<uint32_t> order_;
     std::vector<Hit> hits_;
+    std::vector<Waiting> waiting_;
+    std::vector<uint64_t> allowed_;
+    std::vector<uint32_t> order_;
+    // The tile's lists of rare terms, of those that block rows stand for at first, and of what the filter
+    // leaves out; with all of them to be read at once, they are all among the first.
+    TileLists rare_, frequent_, left_out_;
+    std::vector<WeightedRow> dense_blocks_, sparse_blocks_;  // of frequent_.rows and frequent_.lists
     Buffer<uint16_t> acc_;
     Buffer<uint16_t> lanes_;
-    Buffer<uint16_t> block_acc_;
+    Buffer<uint16_t> sparse_bounds_, all_bounds_;  // by block of 8: of sparse_blocks_; of both
+    Buffer<uint16_t> group_bounds_;
+    std::vector<uint32_t> groups_;
+    std::vector<uint32_t> found_;
+    std::vector<uint16_t> found_bounds_;
 };
 
 }  // namespace lsr

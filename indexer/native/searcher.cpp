@@ -174,6 +174,8 @@ std::vector<Hit> Searcher::scan(const Query& query, const std::vector<Part>& par
     parallel_for(tiles.size(), int(n_threads),
                  [&](size_t thread, size_t at) { scanners[thread]->scan(tiles[at].part, tiles[at].tile); });
 
+    for (TileScanner* scanner : scanners) scanner->finish();
+
     Candidates& candidates = workspace.scanner.candidates;
     for (size_t thread = 1; thread < n_threads; ++thread) candidates.take(scanners[thread]->candidates);
     const uint32_t kth = candidates.kth();

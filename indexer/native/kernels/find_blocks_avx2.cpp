@@ -15,11 +15,13 @@ __m256i reaches(const uint16_t* acc, const uint16_t* blocks, __m256i least) {
 
 }  // namespace
 
-size_t find_blocks_avx2(const uint16_t* acc, const uint16_t* blocks, size_t n_groups, const uint64_t* allowed,
-                        uint16_t threshold, size_t limit, uint16_t* values, uint32_t* positions) {
+size_t find_blocks_avx2(const uint16_t* acc, const uint16_t* blocks, const uint32_t* groups, size_t n_groups,
+                        const uint64_t* allowed, uint16_t threshold, size_t limit, uint16_t* values,
+                        uint32_t* positions) {
     const __m256i least = _mm256_set1_epi16(short(threshold));
     size_t found = 0;
-    for (size_t group = 0; group < n_groups && found <= limit; ++group) {
+    for (size_t which = 0; which < n_groups && found <= limit; ++which) {
+        const size_t group = groups[which];
         uint64_t hits = 0;
         for (size_t half = 0; half < 2; ++half) {
             const uint16_t* in = acc + group * 64 + half * 32;

@@ -5,15 +5,17 @@
 namespace lsr {
 
 // A permutation with the constant indices i / 8 spreads 8 bounds over 64 documents.
-size_t find_blocks_avx512(const uint16_t* acc, const uint16_t* blocks, size_t n_groups, const uint64_t* allowed,
-                          uint16_t threshold, size_t limit, uint16_t* values, uint32_t* positions) {
+size_t find_blocks_avx512(const uint16_t* acc, const uint16_t* blocks, const uint32_t* groups, size_t n_groups,
+                          const uint64_t* allowed, uint16_t threshold, size_t limit, uint16_t* values,
+                          uint32_t* positions) {
     alignas(64) static constexpr uint16_t kBlockOf[32] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,
                                                           2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3};
     const __m512i low_blocks = _mm512_load_si512(kBlockOf);
     const __m512i high_blocks = _mm512_add_epi16(low_blocks, _mm512_set1_epi16(4));
     const __m512i least = _mm512_set1_epi16(short(threshold));
     size_t found = 0;
-    for (size_t group = 0; group < n_groups && found <= limit; ++group) {
+    for (size_t which = 0; which < n_groups && found <= limit; ++which) {
+        const size_t group = groups[which];
         const uint16_t* in = acc + group * 64;
         const __m512i bounds =
             _mm512_castsi128_si512(_mm_loadu_si128(reinterpret_cast<const __m128i*>(blocks + group * 8)));

@@ -2,10 +2,12 @@
 
 namespace lsr {
 
-size_t find_blocks_scalar(const uint16_t* acc, const uint16_t* blocks, size_t n_groups, const uint64_t* allowed,
-                          uint16_t threshold, size_t limit, uint16_t* values, uint32_t* positions) {
+size_t find_blocks_scalar(const uint16_t* acc, const uint16_t* blocks, const uint32_t* groups, size_t n_groups,
+                          const uint64_t* allowed, uint16_t threshold, size_t limit, uint16_t* values,
+                          uint32_t* positions) {
     size_t found = 0;
-    for (size_t group = 0; group < n_groups && found <= limit; ++group) {
+    for (size_t which = 0; which < n_groups && found <= limit; ++which) {
+        const size_t group = groups[which];
         for (size_t i = group * 64; i < group * 64 + 64; ++i) {
             const uint16_t sum = uint16_t(acc[i] + blocks[i / 8]);
             if (sum < threshold) continue;
