@@ -6,15 +6,18 @@ elsewhere. Which one runs is what ``EncoderInfo.kernel`` says. Nothing here impo
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from lsr import _native
+from lsr.encoders.basis import SAMPLE_PER_COLUMN, HeadArrays, find_basis
 from lsr.encoders.batching import BatchCost
 from lsr.vectors import SparseVectors, UInt32Array
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from lsr.encoders.backbones import LanguageModel
     from lsr.encoders.composition import ActivationName, PoolingName
     from lsr.encoders.tokens import Tokens
+
+logger = logging.getLogger(__name__)
 
 Parameters = dict[str, npt.NDArray[np.float32]]
 
@@ -174,8 +179,11 @@ class NativeKernel:
         self._body = _native.Body(words, parameters, config.num_attention_heads, epsilon, isa)
         embedding, bias = model.head_arrays()
         head_bias = bias if bias is not None else np.zeros(len(embedding), np.float32)
-        self._head = _native.Head(embedding, head_bias, self._mean_hidden_state(model), isa)
+        self._arrays = HeadArrays(embedding, head_bias, self._mean_hidden_state(model))
+        self._isa = isa
+        self._head = _native.Head(embedding, head_bias, self._arrays.center, isa)
         self._encoder = _native.Encoder(self._body, self._head)
+        self._untuned = threading.Semaphore()
 
     @property
     def name(self) -> str:
@@ -186,15 +194,54 @@ class NativeKernel:
         return BatchCost(BYTES_PER_TOKEN, BYTES_PER_TEXT, best_tokens=CALL_TOKENS, fragments=True)
 
     def __call__(self, tokens: Tokens) -> SparseVectors:
-        threads = self._threads if self._threads is not None else len(os.sched_getaffinity(0))
-        indptr, terms, weights = self._encoder.encode(tokens.ids, tokens.offsets, threads)
-        return SparseVectors(indptr, terms, self._activated(weights), self._vocabulary_size)
+        # The first call that is large enough to gain by it looks for a better basis, once.
+        if len(tokens.ids) >= self._sample_tokens and self._untuned.acquire(blocking=False):
+            return self._encode_and_tune(tokens)
+        return self._vectors(self._encoder.encode(tokens.ids, tokens.offsets, self._n_threads))
 
     def attribute(self, tokens: Tokens) -> tuple[SparseVectors, npt.NDArray[np.int32]]:
         """The vectors, and for each non-zero the token, counted within its text, that gave it its weight."""
         indptr, terms, weights, positions = self._encoder.encode_with_positions(tokens.ids, tokens.offsets)
         vectors = SparseVectors(indptr, terms, self._activated(weights), self._vocabulary_size)
         return vectors, positions
+
+    @property
+    def _n_threads(self) -> int:
+        return self._threads if self._threads is not None else len(os.sched_getaffinity(0))
+
+    @property
+    def _sample_tokens(self) -> int:
+        return SAMPLE_PER_COLUMN * self._body.width
+
+    def _vectors(
+        self, rows: tuple[npt.NDArray[np.int64], UInt32Array, npt.NDArray[np.float32]]
+    ) -> SparseVectors:
+        indptr, terms, weights = rows
+        return SparseVectors(indptr, terms, self._activated(weights), self._vocabulary_size)
+
+    def _encode_and_tune(self, tokens: Tokens) -> SparseVectors:
+        """The vectors; from here on the filter works in a basis that suits evenly spaced texts of the call."""
+        share = min(1.0, self._sample_tokens / len(tokens.ids))
+        chosen = np.linspace(0, len(tokens) - 1, max(1, round(share * len(tokens)))).astype(np.int64)
+        others = np.setdiff1d(np.arange(len(tokens)), chosen)
+        sample, remaining = tokens.take(chosen), tokens.take(others)
+        hidden = self._body.hidden(sample.ids, sample.offsets, self._n_threads)
+        self._tune(hidden, sample.offsets)
+        parts = [
+            self._vectors(self._head.encode(hidden, sample.offsets, self._n_threads)),
+            self._vectors(self._encoder.encode(remaining.ids, remaining.offsets, self._n_threads)),
+        ]
+        return SparseVectors.concatenate(parts).take(np.argsort(np.concatenate([chosen, others])))
+
+    def _tune(self, hidden: npt.NDArray[np.float32], offsets: npt.NDArray[np.int64]) -> None:
+        arrays = replace(self._arrays, center=hidden.mean(axis=0))
+        basis = find_basis(arrays, hidden, offsets, self._isa)
+        if basis is None:
+            return
+        self._head = _native.Head(arrays.embedding, arrays.bias, arrays.center, self._isa, basis)
+        self._encoder = _native.Encoder(self._body, self._head)
+        rest = basis[2][-1]
+        logger.info("the filter multiplies %d of %d coordinates", self._body.width - rest, self._body.width)
 
     def _activated(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.log1p(weights) if self._activation == "log1p-log1p-relu" else weights

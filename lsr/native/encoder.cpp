@@ -1,9 +1,27 @@
 #include "encoder.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <vector>
+
+#include "parallel.h"
 
 namespace lsr {
+
+void hidden_states(const Body& body, const int32_t* ids, const int64_t* offsets, size_t n_documents,
+                   size_t n_threads, float* hidden) {
+    Pool<BodyWorkspace> workspaces;
+    const std::vector<Batch> batches = split_batches(offsets, n_documents, n_threads);
+    parallel_for(batches.size(), static_cast<int>(n_threads), [&](size_t, size_t piece) {
+        const Batch batch = batches[piece];
+        Pool<BodyWorkspace>::Loan workspace(workspaces);
+        body.run(ids, offsets + batch.first, batch.last - batch.first, *workspace);
+        const auto n_tokens = static_cast<size_t>(offsets[batch.last] - offsets[batch.first]);
+        std::copy_n((*workspace).hidden.data(), n_tokens * body.width(),
+                    hidden + static_cast<size_t>(offsets[batch.first]) * body.width());
+    });
+}
 
 Encoder::Encoder(const Body& body, const Head& head) : body_(body), head_(head) {
     if (body.width() != head.packed().width()) {

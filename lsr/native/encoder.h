@@ -6,6 +6,11 @@
 
 namespace lsr {
 
+// The head inputs of all documents, [n_tokens][width], on up to n_threads threads. Tokens as Body::run takes
+// them.
+void hidden_states(const Body& body, const int32_t* ids, const int64_t* offsets, size_t n_documents,
+                   size_t n_threads, float* hidden);
+
 class Encoder {
   public:
     // Both are used by reference. Throws std::invalid_argument if their widths differ.

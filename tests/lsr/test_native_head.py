@@ -26,6 +26,10 @@ class Case:
     embedding: Floats  # (terms, width)
     bias: Floats
     center: Floats | None
+    basis: tuple[Floats, Floats, list[int]] | None = None
+
+    def head(self, isa: str) -> _native.Head:
+        return _native.Head(self.embedding, self.bias, self.center, isa, self.basis)
 
     def logits(self) -> npt.NDArray[np.float64]:
         """max over tokens of x . e + b, in float64; -inf for a document without tokens."""
@@ -85,7 +89,7 @@ def make_case(kind: str, seed: int, lengths: list[int], width: int, n_terms: int
     elif kind == "tiny":
         hidden, embedding, bias = hidden * 1e-19, embedding * 1e-19, bias * 1e-38
     elif kind == "huge":
-        hidden, embedding, bias = hidden * 1e14, embedding * 1e14, bias * 1e14
+        hidden, embedding, bias = hidden * 1e10, embedding * 1e10, bias * 1e10
     elif kind == "zero rows":
         hidden[::2], embedding[1::2] = 0.0, 0.0
         bias[::3] = 0.0
@@ -103,6 +107,16 @@ def make_case(kind: str, seed: int, lengths: list[int], width: int, n_terms: int
     return Case(as32[0], offsets, as32[1], as32[2], center)
 
 
+def make_basis(seed: int, width: int, n_rest: int, n_norms: int) -> tuple[Floats, Floats, list[int]]:
+    """Two matrices that are inverse to each other, up to rounding, with axes of unlike length."""
+    rng = np.random.default_rng(seed)
+    left, right = (np.linalg.qr(rng.normal(size=(width, width)))[0] for _ in range(2))
+    stretch = np.exp(rng.normal(size=width))[:, None]
+    forward, backward = (left @ (scale * right) for scale in (stretch, 1.0 / stretch))
+    inner = sorted(rng.choice(np.arange(1, n_rest), n_norms - 1, replace=False).tolist()) if n_rest else []
+    return forward.astype(np.float32), backward.astype(np.float32), [0, *inner, n_rest] if n_rest else [0]
+
+
 def dense(rows: tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], Floats], n_terms: int) -> Floats:
     indptr, terms, weights = rows
     result = np.zeros((len(indptr) - 1, n_terms), np.float32)
@@ -112,7 +126,7 @@ def dense(rows: tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], Floats], n_
 
 def check(case: Case, isa: str) -> None:
     n_terms = len(case.bias)
-    head = _native.Head(case.embedding, case.bias, case.center, isa)
+    head = case.head(isa)
     logits, slack = case.logits(), case.slack()
 
     indptr, candidates = head.candidates(case.hidden, case.offsets)
@@ -148,6 +162,71 @@ def test_support_and_weights_equal_the_formula(
     isa: str, kind: str, seed: int, lengths: list[int], width: int, n_terms: int, *, centered: bool
 ) -> None:
     check(make_case(kind, seed, lengths, width, n_terms, centered=centered), isa)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    kind=st.sampled_from(NASTY),
+    seed=st.integers(0, 2**31),
+    lengths=st.lists(st.integers(0, 20), min_size=1, max_size=6),
+    width_rest_norms=st.sampled_from(
+        [(16, 0, 0), (16, 12, 4), (32, 4, 4), (64, 28, 4), (64, 60, 12), (64, 56, 8)]
+    ),
+    n_terms=st.sampled_from([1, 63, 65, 200]),
+    centered=st.booleans(),
+)
+@example(kind="tiny", seed=1, lengths=[3], width_rest_norms=(32, 4, 4), n_terms=65, centered=False)
+@example(kind="huge", seed=1, lengths=[7, 0, 1], width_rest_norms=(64, 28, 4), n_terms=65, centered=True)
+@pytest.mark.parametrize("isa", ISAS)
+def test_no_basis_changes_the_result(
+    isa: str,
+    kind: str,
+    seed: int,
+    lengths: list[int],
+    width_rest_norms: tuple[int, int, int],
+    n_terms: int,
+    *,
+    centered: bool,
+) -> None:
+    """In any basis, with most of it bounded by norms, the candidates are a superset, and the bits the same."""
+    width, n_rest, n_norms = width_rest_norms
+    case = make_case(kind, seed, lengths, width, n_terms, centered=centered)
+    plain = case.head(isa).encode(case.hidden, case.offsets)
+    case.basis = make_basis(seed, width, n_rest, n_norms)
+    check(case, isa)
+    for found, expected in zip(case.head(isa).encode(case.hidden, case.offsets), plain, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_rest_of_nothing_costs_hardly_a_candidate(isa: str) -> None:
+    """Where the rest's coordinates are zero, the screened ones alone bound about as sharply as all of them."""
+    case = make_case("plain", 4, [30, 5], 64, 500, centered=False)
+    case.hidden[:, :28] = 0.0
+    _, plain = case.head(isa).candidates(case.hidden, case.offsets)
+    case.basis = (np.eye(64, dtype=np.float32), np.eye(64, dtype=np.float32), [0, 7, 14, 21, 28])
+    _, screened = case.head(isa).candidates(case.hidden, case.offsets)
+    assert len(screened) <= 1.1 * len(plain) < 500
+
+
+def test_bases_that_are_none_are_refused() -> None:
+    case = make_case("plain", 2, [3, 4], 32, 20, centered=False)
+    forward, backward, edges = make_basis(1, 32, 12, 4)
+    narrow = make_case("plain", 2, [3, 4], 24, 20, centered=False)
+    narrow.basis = (np.eye(24, dtype=np.float32), np.eye(24, dtype=np.float32), [0])
+    refused = {
+        "not inverse": (forward, forward, edges),
+        "not finite or too large": (forward * np.float32(np.nan), backward, edges),
+        "rise from 0": (forward, backward, [0, 5, 5, 12]),
+        "screened numbers of 8, not 32, 12 and 22": (forward, backward, [0, 6, 12]),
+        "32 x 32": (forward[:16].copy(), backward, edges),
+    }
+    for message, basis in refused.items():
+        case.basis = basis
+        with pytest.raises(ValueError, match=message):
+            case.head("")
+    with pytest.raises(ValueError, match="multiple of 16"):
+        narrow.head("")
 
 
 @settings(max_examples=20, deadline=None)

@@ -103,17 +103,16 @@ SparseRows encode(Encoder& encoder, const Input<int32_t, 1>& ids, const Input<in
 
 using Matrix = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 
-Matrix hidden(const Body& body, const Input<int32_t, 1>& ids, const Input<int64_t, 1>& offsets) {
+Matrix hidden(const Body& body, const Input<int32_t, 1>& ids, const Input<int64_t, 1>& offsets,
+              size_t threads) {
     check_ids(ids, offsets);
-    const size_t n_documents = offsets.shape(0) - 1;
     auto* states = new Aligned<float>;
     nb::capsule owner(states, [](void* memory) noexcept { delete static_cast<Aligned<float>*>(memory); });
     {
         nb::gil_scoped_release release;
-        body.check_tokens(ids.data(), offsets.data(), n_documents);
-        BodyWorkspace workspace;
-        body.run(ids.data(), offsets.data(), n_documents, workspace);
-        *states = std::move(workspace.hidden);
+        body.check_tokens(ids.data(), offsets.data(), offsets.shape(0) - 1);
+        states->reserve(ids.shape(0) * body.width());
+        hidden_states(body, ids.data(), offsets.data(), offsets.shape(0) - 1, threads, states->data());
     }
     return Matrix(states->data(), {ids.shape(0), body.width()}, owner);
 }
@@ -144,6 +143,7 @@ void bind_body(nb::module_& m) {
             "size_bytes", [](const Body& body) { return body.size_bytes(); },
             "Bytes of the packed parameters, without the word table it refers to.")
         .def("hidden", &hidden, nb::arg("ids").noconvert(), nb::arg("offsets").noconvert(),
+             nb::arg("threads") = 1,
              "The head's inputs, float32 (tokens, width). ids: int32 (tokens,); offsets: int64 (documents + "
              "1,).");
 

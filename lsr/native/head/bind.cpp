@@ -1,8 +1,12 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <optional>
 #include <stdexcept>
+#include <tuple>
+#include <vector>
 
 #include "arrays.h"
 #include "head.h"
@@ -20,6 +24,21 @@ void check_hidden(const Head& head, const Input<float, 2>& hidden, const Input<i
     check_offsets(offsets.data(), offsets.shape(0) - 1, hidden.shape(0));
 }
 
+// (forward, backward, edges)
+using GivenBasis = std::tuple<Input<float, 2>, Input<float, 2>, std::vector<size_t>>;
+
+Basis basis_from(const std::optional<GivenBasis>& given, size_t width) {
+    if (!given) return Basis(width);
+    const auto& [forward, backward, edges] = *given;
+    for (const Input<float, 2>& matrix : {forward, backward}) {
+        if (matrix.shape(0) != width || matrix.shape(1) != width) {
+            throw std::invalid_argument("the basis's matrices must be " + std::to_string(width) + " x " +
+                                        std::to_string(width) + ", as wide as the embedding");
+        }
+    }
+    return Basis(width, {.forward = forward.data(), .backward = backward.data(), .edges = edges});
+}
+
 SparseRows encode(Head& head, const Input<float, 2>& hidden, const Input<int64_t, 1>& offsets, size_t threads,
                   bool with_positions) {
     check_hidden(head, hidden, offsets);
@@ -35,7 +54,8 @@ void bind_head(nb::module_& m) {
         .def(
             "__init__",
             [](Head* self, const Input<float, 2>& embedding, const Input<float, 1>& bias,
-               std::optional<Input<float, 1>> center, const std::string& isa) {
+               std::optional<Input<float, 1>> center, const std::string& isa,
+               const std::optional<GivenBasis>& basis) {
                 if (bias.shape(0) != embedding.shape(0)) {
                     throw std::invalid_argument("the embedding has " + std::to_string(embedding.shape(0)) +
                                                 " terms, but the bias " + std::to_string(bias.shape(0)));
@@ -44,16 +64,21 @@ void bind_head(nb::module_& m) {
                     throw std::invalid_argument("the embedding has " + std::to_string(embedding.shape(1)) +
                                                 " columns, but the center " + std::to_string(center->shape(0)));
                 }
-                new (self) Head(embedding.data(), embedding.shape(0), embedding.shape(1), bias.data(),
-                                center ? center->data() : nullptr, isa_from_name(isa));
+                new (self)
+                    Head(embedding.data(), embedding.shape(0), bias.data(), center ? center->data() : nullptr,
+                         basis_from(basis, embedding.shape(1)), isa_from_name(isa));
             },
             nb::arg("embedding").noconvert(), nb::arg("bias").noconvert(),
-            nb::arg("center").noconvert() = nb::none(), nb::arg("isa") = "", nb::keep_alive<1, 2>(),
+            nb::arg("center").noconvert() = nb::none(), nb::arg("isa") = "",
+            nb::arg("basis").noconvert() = nb::none(), nb::keep_alive<1, 2>(),
             "embedding: float32 (terms, width), kept by reference; bias: float32 (terms,); center: float32 "
             "(width,), the\n"
-            "mean hidden state, which makes the filter sharper and changes no result. Raises ValueError on a "
-            "value that\n"
-            "is not finite or above 1e16.")
+            "mean hidden state, which makes the filter sharper and changes no result; basis: (forward, "
+            "backward, "
+            "edges),\n"
+            "coordinates in which the filter has less to multiply (head/basis.h), which change none either. "
+            "Raises\n"
+            "ValueError on a value that is not finite or above 1e12.")
         .def_prop_ro("n_terms", [](const Head& head) { return head.packed().n_terms(); })
         .def_prop_ro("width", [](const Head& head) { return head.packed().width(); })
         .def_prop_ro("isa", [](const Head& head) { return std::string(isa_name(head.isa())); })

@@ -22,13 +22,14 @@ struct SparseRows {
 struct HeadWorkspace {
     struct Document {
         size_t first_token, n_tokens;
-        float scale, norm, residual;
+        float scale, norm, residual, rounding;
         Aligned<uint32_t> candidates;
         size_t n_candidates;
     };
     std::vector<Document> documents;
-    Aligned<float> centered;
-    // A row or a number for each token of the batch:
+    // A row or a number for each token of the batch. Sums and bounds are of a row's screened codes for the
+    // filter, of all coordinates for what follows.
+    Aligned<float> centered, coordinates, rest_norms;
     Aligned<int8_t> codes;
     Aligned<int32_t> offsets;
     Aligned<float> norms, residuals;
@@ -37,6 +38,7 @@ struct HeadWorkspace {
     Aligned<int8_t> term_codes;
     Aligned<int32_t> sums;
     Aligned<uint32_t> contenders;
+    std::vector<const float*> row_pointers;
 };
 
 // Finds the candidates of n_documents documents, documents d's tokens being rows offsets[d] to offsets[d + 1]

@@ -1,6 +1,8 @@
 // A packed head with its kernels and workspaces: what Python holds.
 #pragma once
 
+#include <utility>
+
 #include "batches.h"
 #include "packed_head.h"
 #include "pool.h"
@@ -9,10 +11,10 @@ namespace lsr {
 
 class Head {
   public:
-    Head(const float* embedding, size_t n_terms, size_t width, const float* bias, const float* center, Isa isa)
+    Head(const float* embedding, size_t n_terms, const float* bias, const float* center, Basis basis, Isa isa)
         : isa_(isa),
           kernels_(kernels_for(isa)),
-          packed_(embedding, n_terms, width, bias, center, kernels_.filter.largest_code) {}
+          packed_(embedding, n_terms, bias, center, std::move(basis), kernels_) {}
 
     const PackedHead& packed() const { return packed_; }
     const Kernels& kernels() const { return kernels_; }

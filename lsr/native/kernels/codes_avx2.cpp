@@ -10,7 +10,7 @@ void multiply_codes_avx2(const CodeProduct& p) {
         for_blocks_of_4(p.n_rows, [&]<int kRows>(size_t row) {
             __m256i sum[kRows][2];
             sum_products<kRows>(p.panels + panel * p.n_groups * 64, p.n_groups, p.rows + row * 4 * p.n_groups,
-                                p.starts + row, sum);
+                                4 * p.n_groups, p.starts + row, sum);
             int32_t* out = p.out + row * stride + panel * kPanelCodes;
 #pragma GCC unroll 4
             for (int r = 0; r < kRows; ++r) {

@@ -23,8 +23,8 @@ inline void add(__m256i& sum, __m256i products) {
 }
 
 template <int kRows>
-inline void sum_products(const uint8_t* panel, size_t n_groups, const int8_t* rows, const int32_t* starts,
-                         __m256i (&sum)[kRows][2]) {
+inline void sum_products(const uint8_t* panel, size_t n_groups, const int8_t* rows, size_t stride,
+                         const int32_t* starts, __m256i (&sum)[kRows][2]) {
     const __m256i ones = _mm256_set1_epi16(1);
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) sum[row][0] = sum[row][1] = _mm256_set1_epi32(starts[row]);
@@ -32,7 +32,7 @@ inline void sum_products(const uint8_t* panel, size_t n_groups, const int8_t* ro
         const auto* columns = reinterpret_cast<const __m256i*>(panel + 64 * group);
 #pragma GCC unroll 4
         for (int row = 0; row < kRows; ++row) {
-            const int8_t* codes = rows + (row * n_groups + group) * 4;
+            const int8_t* codes = rows + row * stride + 4 * group;
             const __m256i first = broadcast4(codes);
             const __m256i second = broadcast4(codes + 4);
 #pragma GCC unroll 2

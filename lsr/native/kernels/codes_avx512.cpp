@@ -12,7 +12,8 @@ void multiply_panels(const CodeProduct& p, size_t first) {
     for_blocks(p.n_rows, [&]<size_t kRows>(size_t row) {
         __m512i sum[kRows][kPanels];
         sum_products<kRows, kPanels>(p.panels + first * p.n_groups * 64, p.n_groups,
-                                     p.rows + row * 4 * p.n_groups, p.starts + row, nullptr, sum);
+                                     p.rows + row * 4 * p.n_groups, 4 * p.n_groups, p.starts + row, nullptr,
+                                     sum);
         int32_t* out = p.out + row * stride + first * kPanelCodes;
 #pragma GCC unroll 6
         for (size_t r = 0; r < kRows; ++r) {

@@ -20,11 +20,11 @@ inline __m512i broadcast4(const int8_t* from) {
     return _mm512_set1_epi32(bits);
 }
 
-// sum[row][panel] = starts[row] + codes of the row times those of the panel's 16 columns. Lines of `next`, if
-// it is not null, are fetched from memory meanwhile, as many as are read.
+// sum[row][panel] = starts[row] + codes of the row, `stride` apart, times those of the panel's 16 columns.
+// Lines of `next`, if it is not null, are fetched from memory meanwhile, as many as are read.
 template <int kRows, int kPanels>
-inline void sum_products(const uint8_t* panels, size_t n_groups, const int8_t* rows, const int32_t* starts,
-                         const uint8_t* next, __m512i (&sum)[kRows][kPanels]) {
+inline void sum_products(const uint8_t* panels, size_t n_groups, const int8_t* rows, size_t stride,
+                         const int32_t* starts, const uint8_t* next, __m512i (&sum)[kRows][kPanels]) {
     const size_t panel_bytes = n_groups * 64;
 #pragma GCC unroll 6
     for (int row = 0; row < kRows; ++row) {
@@ -46,7 +46,7 @@ inline void sum_products(const uint8_t* panels, size_t n_groups, const int8_t* r
         }
 #pragma GCC unroll 6
         for (int row = 0; row < kRows; ++row) {
-            const __m512i code = broadcast4(rows + (row * n_groups + group) * 4);
+            const __m512i code = broadcast4(rows + row * stride + 4 * group);
 #pragma GCC unroll 4
             for (int panel = 0; panel < kPanels; ++panel) add_products(sum[row][panel], columns[panel], code);
         }

@@ -18,9 +18,10 @@ inline constexpr size_t kTilePanels = kTileTerms / kPanelTerms;
 struct FilterTile {
     const uint8_t* codes;   // [kTilePanels][n_groups][kPanelTerms][4]
     size_t n_groups;        // groups of 4 codes; even
-    const float* scale;     // [kTileTerms], and so the three below
+    const float* scale;     // [kTileTerms], and so the four below
     const float* residual;  // factor of the document's `norm`
     const float* norm;      // factor of the document's `residual`
+    const float* length;    // factor of the document's `rounding`
     const float* bias;
     uint32_t first_term;
     const uint8_t* next_codes;  // fetched ahead from memory meanwhile; null if it is not wanted
@@ -28,18 +29,20 @@ struct FilterTile {
 };
 
 struct FilterDocument {
-    const int8_t* codes;  // [n_tokens][4 * n_groups]
+    const int8_t* codes;  // [n_tokens][4 * n_groups], rows `stride` apart
+    size_t stride;
     const int32_t*
         offsets;      // [n_tokens]: minus the sum of the token's codes times what the term's were raised by
     size_t n_tokens;  // >= 1
     float scale;
     float norm;
     float residual;
+    float rounding;
 };
 
 // Writes the ids, ascending, of the terms for which
 //     scale_d * scale_v * max over tokens of (code products) + norm_d * residual_v + residual_d * norm_v +
-//     bias_v
+//     rounding_d * length_v + bias_v
 // is not <= 0 in float32 (a NaN counts as a candidate). `out` has room for kTileTerms + 16 ids. Returns how
 // many. The integers agree on every instruction set; the float32 line may round differently, within its slack.
 using FilterFunction = size_t (*)(const FilterTile& tile, const FilterDocument& document, uint32_t* out);

@@ -8,10 +8,11 @@ namespace lsr {
 namespace {
 
 template <int kRows>
-inline void raise_best(const uint8_t* terms, size_t n_groups, const int8_t* tokens, const int32_t* offsets,
-                       int32_t* best, const uint8_t* next) {
+inline void raise_best(const FilterTile& tile, const FilterDocument& document, size_t token, int32_t* best,
+                       const uint8_t* next) {
     __m512i sum[kRows][4];
-    sum_products<kRows, 4>(terms, n_groups, tokens, offsets, next, sum);
+    sum_products<kRows, 4>(tile.codes, tile.n_groups, document.codes + token * document.stride, document.stride,
+                           document.offsets + token, next, sum);
 #pragma GCC unroll 4
     for (int panel = 0; panel < 4; ++panel) {
         __m512i highest = _mm512_load_si512(best + 16 * panel);
@@ -23,6 +24,7 @@ inline void raise_best(const uint8_t* terms, size_t n_groups, const int8_t* toke
 
 inline __mmask16 passing16(const FilterTile& tile, const FilterDocument& document, size_t first, __m512i best) {
     __m512 bound = _mm512_loadu_ps(tile.bias + first);
+    bound = _mm512_fmadd_ps(_mm512_set1_ps(document.rounding), _mm512_loadu_ps(tile.length + first), bound);
     bound = _mm512_fmadd_ps(_mm512_set1_ps(document.residual), _mm512_loadu_ps(tile.norm + first), bound);
     bound = _mm512_fmadd_ps(_mm512_set1_ps(document.norm), _mm512_loadu_ps(tile.residual + first), bound);
     const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(document.scale), _mm512_loadu_ps(tile.scale + first));
@@ -35,10 +37,8 @@ inline __mmask16 passing16(const FilterTile& tile, const FilterDocument& documen
 size_t filter_avx512(const FilterTile& tile, const FilterDocument& document, uint32_t* out) {
     alignas(64) int32_t best[kTileTerms];
     for (size_t at = 0; at < kTileTerms; at += 16) _mm512_store_si512(best + at, _mm512_set1_epi32(INT32_MIN));
-    const size_t stride = 4 * tile.n_groups;
     for_blocks(document.n_tokens, [&]<size_t kRows>(size_t token) {
-        raise_best<kRows>(tile.codes, tile.n_groups, document.codes + token * stride, document.offsets + token,
-                          best, token == 0 ? tile.next_codes : nullptr);
+        raise_best<kRows>(tile, document, token, best, token == 0 ? tile.next_codes : nullptr);
     });
     size_t count = 0;
     for (size_t first = 0; first < tile.n_terms; first += 16) {

@@ -14,7 +14,7 @@ size_t filter_scalar(const FilterTile& tile, const FilterDocument& document, uin
             int32_t sum[kPanelTerms];
             std::fill_n(sum, kPanelTerms, document.offsets[token]);
             const uint8_t* term_codes = tile.codes + panel * tile.n_groups * kPanelTerms * 4;
-            const int8_t* token_codes = document.codes + token * tile.n_groups * 4;
+            const int8_t* token_codes = document.codes + token * document.stride;
             for (size_t group = 0; group < tile.n_groups;
                  ++group, term_codes += kPanelTerms * 4, token_codes += 4) {
                 for (size_t lane = 0; lane < kPanelTerms; ++lane) {
@@ -27,7 +27,7 @@ size_t filter_scalar(const FilterTile& tile, const FilterDocument& document, uin
             const size_t term = panel * kPanelTerms + lane;
             const float bound = document.scale * tile.scale[term] * static_cast<float>(best[lane]) +
                                 document.norm * tile.residual[term] + document.residual * tile.norm[term] +
-                                tile.bias[term];
+                                document.rounding * tile.length[term] + tile.bias[term];
             if (term < tile.n_terms && !(bound <= 0.0f))
                 out[count++] = tile.first_term + static_cast<uint32_t>(term);
         }

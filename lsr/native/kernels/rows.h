@@ -13,6 +13,9 @@ using LayerNorm = void (*)(const float* x, size_t n, const float* weight, const 
 // out = x - center; returns the largest |out|, or a NaN if there is one among them.
 using Center = float (*)(const float* x, const float* center, size_t n, float* out);
 
+// The largest |x|, or a NaN if there is one among them.
+using Largest = float (*)(const float* x, size_t n);
+
 // A row's 8-bit codes: code = y to the nearest integer, in [-127, 127], where y = x * inverse_scale in float32.
 // Zero codes follow up to the next multiple of 8; up to 15 bytes behind that may be overwritten.
 struct Quantized {
@@ -34,6 +37,7 @@ struct Contest {
     float scale;          // of a sum
     float term_residual;  // factor of a token's norm
     float term_norm;      // factor of a token's residual
+    float rounding;       // what rounding may add to any of the bounds
     float floor;          // logits at or below it do not matter
 };
 
@@ -44,6 +48,7 @@ using FindContenders = size_t (*)(const Contest& contest, uint32_t* out);
 struct RowKernels {
     LayerNorm layer_norm;
     Center center;
+    Largest largest;
     Quantize quantize;
     Dot dot;
     FindContenders find_contenders;

@@ -3,6 +3,6 @@
 
 namespace lsr {
 
-const RowKernels kRowsAvx2 = {layer_norm, center, quantize, dot, find_contenders};
+const RowKernels kRowsAvx2 = {layer_norm, center, largest, quantize, dot, find_contenders};
 
 }  // namespace lsr

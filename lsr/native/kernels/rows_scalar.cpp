@@ -18,14 +18,18 @@ void layer_norm(const float* x, size_t n, const float* weight, const float* bias
     }
 }
 
-float center(const float* x, const float* center, size_t n, float* out) {
-    float largest = 0.0f;
+float largest(const float* x, size_t n) {
+    float highest = 0.0f;
     for (size_t at = 0; at < n; ++at) {
-        out[at] = x[at] - center[at];
-        if (!(std::fabs(out[at]) <= largest)) largest = std::fabs(out[at]);
-        if (std::isnan(largest)) break;
+        if (!(std::fabs(x[at]) <= highest)) highest = std::fabs(x[at]);
+        if (std::isnan(highest)) break;
     }
-    return largest;
+    return highest;
+}
+
+float center(const float* x, const float* center, size_t n, float* out) {
+    for (size_t at = 0; at < n; ++at) out[at] = x[at] - center[at];
+    return largest(out, n);
 }
 
 Quantized quantize(const float* x, size_t n, float inverse_scale, int8_t* codes) {
@@ -51,7 +55,7 @@ float dot(const float* x, const float* y, size_t n) {
 size_t find_contenders(const Contest& c, uint32_t* out) {
     auto middle = [&c](size_t token) { return static_cast<float>(c.sums[token]) * c.scale; };
     auto width = [&c](size_t token) {
-        return c.norms[token] * c.term_residual + c.residuals[token] * c.term_norm;
+        return c.norms[token] * c.term_residual + c.residuals[token] * c.term_norm + c.rounding;
     };
     float bar = c.floor;
     for (size_t token = 0; token < c.n_tokens; ++token) bar = std::max(bar, middle(token) - width(token));
@@ -64,6 +68,6 @@ size_t find_contenders(const Contest& c, uint32_t* out) {
 
 }  // namespace
 
-const RowKernels kRowsScalar = {layer_norm, center, quantize, dot, find_contenders};
+const RowKernels kRowsScalar = {layer_norm, center, largest, quantize, dot, find_contenders};
 
 }  // namespace lsr

@@ -49,30 +49,39 @@ struct Bounds {
     Floats middle, width;
     Bounds(const Contest& c, size_t at)
         : middle(load_integers(c.sums + at) * broadcast(c.scale)),
-          width(multiply_add(load(c.norms + at), broadcast(c.term_residual),
-                             load(c.residuals + at) * broadcast(c.term_norm))) {}
+          width(multiply_add(
+              load(c.norms + at), broadcast(c.term_residual),
+              multiply_add(load(c.residuals + at), broadcast(c.term_norm), broadcast(c.rounding)))) {}
 };
 
+// A bit for each token of [at, at + kLanes), but for those behind the last.
+inline uint32_t not_less(const Contest& c, size_t at, Floats upper, Floats bar) {
+    const uint32_t passing = not_less(upper, bar);
+    return c.n_tokens - at < kLanes ? passing & ((1u << (c.n_tokens - at)) - 1) : passing;
+}
+
 size_t find_contenders(const Contest& c, uint32_t* out) {
+    // Most candidates have no contender at all, which one pass over the tokens shows.
     Floats bars = broadcast(c.floor);
-    size_t at = 0;
-    for (; at + kLanes <= c.n_tokens; at += kLanes) {
+    uint32_t any = 0;
+    for (size_t at = 0; at < c.n_tokens; at += kLanes) {
         const Bounds bounds(c, at);
-        bars = maximum(bars, bounds.middle - bounds.width);
+        any |= not_less(c, at, bounds.middle + bounds.width, broadcast(c.floor));
+        Floats lower = bounds.middle - bounds.width;
+        if (c.n_tokens - at < kLanes) {
+            float lanes[kLanes];
+            store(lanes, lower);
+            lower = load_first(lanes, c.n_tokens - at, c.floor);
+        }
+        bars = maximum(bars, lower);
     }
-    float lower[kLanes];
-    if (at < c.n_tokens) {
-        const Bounds bounds(c, at);
-        store(lower, bounds.middle - bounds.width);
-        bars = maximum(bars, load_first(lower, c.n_tokens - at, c.floor));
-    }
+    if (any == 0) return 0;
     const Floats bar = broadcast(maximum_of(bars));
     size_t count = 0;
-    for (at = 0; at < c.n_tokens; at += kLanes) {
+    for (size_t at = 0; at < c.n_tokens; at += kLanes) {
         const Bounds bounds(c, at);
-        uint32_t passing = not_less(bounds.middle + bounds.width, bar);
-        if (c.n_tokens - at < kLanes) passing &= (1u << (c.n_tokens - at)) - 1;
-        for (; passing != 0; passing &= passing - 1) {
+        for (uint32_t passing = not_less(c, at, bounds.middle + bounds.width, bar); passing != 0;
+             passing &= passing - 1) {
             out[count++] = static_cast<uint32_t>(at) + static_cast<uint32_t>(__builtin_ctz(passing));
         }
     }
@@ -89,6 +98,14 @@ float center(const float* x, const float* center, size_t n, float* out) {
         largest = maximum_bits(largest, absolute(moved));
     }
     return maximum_of_bits(largest);
+}
+
+float largest(const float* x, size_t n) {
+    Integers highest = to_integer(broadcast(0.0f));
+    for (size_t at = 0; at < n; at += kLanes) {
+        highest = maximum_bits(highest, absolute(load_first(x + at, lanes_at(at, n), 0.0f)));
+    }
+    return maximum_of_bits(highest);
 }
 
 Quantized quantize(const float* x, size_t n, float inverse_scale, int8_t* codes) {

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from lsr import _native
+from lsr.encoders import basis, native
 from lsr.encoders.backbones import LanguageModel, load_masked_lm
 from lsr.encoders.kernels import TorchKernel
 from lsr.encoders.loading import load_encoder
@@ -123,6 +124,31 @@ def test_a_text_does_not_depend_on_its_neighbours(models: dict[str, LanguageMode
         alone = kernel(tokens.take([at]))
         np.testing.assert_array_equal(alone.terms, together.row(at)[0])
         np.testing.assert_array_equal(alone.weights, together.row(at)[1])
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_the_basis_found_on_the_way_changes_no_bit(
+    models: dict[str, LanguageModel], isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call in which it is looked for, the calls after it and a kernel that never looked agree."""
+    found = []
+
+    def find(*given: Any) -> Any:
+        found.append(basis.find_basis(*given))
+        return found[-1]
+
+    monkeypatch.setattr(native, "find_basis", find)
+    model = models["bert"]
+    kernel, untuned = (NativeKernel(model, "log1p-relu", 2, isa) for _ in range(2))
+    batches = [random_tokens(len(model.terms), [3, 60, 1, 22, 64, 64, 9] * 12, seed) for seed in range(3)]
+    for batch in batches:
+        vectors = kernel(batch)
+        for at in range(0, len(batch), 9):
+            terms, weights = vectors.row(at)
+            alone = untuned(batch.take([at]))
+            np.testing.assert_array_equal(alone.terms, terms)
+            np.testing.assert_array_equal(alone.weights, weights)
+    assert len(found) == 1
 
 
 def test_one_kernel_serves_many_threads(models: dict[str, LanguageModel]) -> None:
