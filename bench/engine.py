@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 from lsr.indexer.kernels import FieldView, Searcher, SegmentView, build_lists, supported_isa
-from peers import Engine, QueryVector, builders
+from peers import Engine, QueryVector, TimesItself, builders
 from peers.ours import Ours
-from vectors import Documents, mixed_documents, real_documents, real_queries
+from vectors import Documents, documents_of, queries_of
 
 HERE = Path(__file__).resolve().parent
 logger = logging.getLogger(__name__)
@@ -49,8 +49,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = _options()
     for name in options.sets:
-        documents = _documents(name, options.collections, options.cache)
-        queries = _queries(name, options)
+        documents = documents_of(name, options.collections, options.cache)
+        queries = queries_of(name, options.collections, options.cache, extra=options.queries)
+        queries = queries[:: -(-len(queries) // (options.most or len(queries)))]
         if options.load == "memory":
             documents = documents.in_memory()
         engines = _build_all(documents, options.engines, options.isas, options.cache / documents.name)
@@ -74,6 +75,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--queries", type=int, default=1000, help="questions beside the collection's own queries"
     )
+    parser.add_argument("--most", type=int, default=None, help="use no more queries than this, evenly chosen")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--isas", nargs="*", default=_lower_isas(), help="lower instruction sets to measure ours with, too"
@@ -92,17 +94,6 @@ def _options() -> argparse.Namespace:
         parser.error("name the folder of collections with --collections or LSR_COLLECTIONS")
     options.collections = Path(options.collections)
     return options
-
-
-def _documents(name: str, collections: Path, cache: Path) -> Documents:
-    collection, _, n = name.partition(":")
-    real = real_documents(collections, collection, cache)
-    return mixed_documents(real, int(n), cache) if n else real
-
-
-def _queries(name: str, options: argparse.Namespace) -> list[QueryVector]:
-    vectors = real_queries(options.collections, name.partition(":")[0], options.cache, extra=options.queries)
-    return [vectors.row(at) for at in range(len(vectors))]
 
 
 Built = tuple[Engine, float]
@@ -167,6 +158,8 @@ def _measure(
 
 def _time_all(engine: Engine, prepared: Sequence[object], k: int) -> np.ndarray:
     """Microseconds of each query, one after the other."""
+    if isinstance(engine, TimesItself):
+        return engine.time_all(prepared, k)
     seconds = np.empty(len(prepared))
     for at, query in enumerate(prepared):
         begin = time.perf_counter()

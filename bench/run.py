@@ -29,13 +29,17 @@ SUITES: dict[str, dict[str, list[str]]] = {
     "engine": {
         "Engines over 35,697 passages": ["engine.py"],
         "Engines over 236,404 passages": [
-            *("engine.py", "--sets", "wiki-lead"),
-            *("--engines", "lsr", "numba TAAT", "splade-index"),
+            *("engine.py", "--sets", "wiki-lead", "--most", "300", "--engines", "lsr", "numba TAAT"),
+            *("splade-index", "PISA MaxScore", "qdrant-edge", "Lucene impact"),
         ],
         "Engines over a million synthetic documents": [
             *("engine.py", "--sets", "msmarco-dl:1000000"),
             *("--engines", "lsr", "numba TAAT", "splade-index"),
         ],
+        "The fast mode and Seismic": [
+            *("fast.py", "--sets", "msmarco-dl", "wiki-lead", "--engines", "seismic", "--most", "400"),
+        ],
+        "Storage of weights": ["storage.py"],
     },
     "quality": {"Quality": ["quality.py"]},
     "memory": {"Memory over 35,697 passages": ["memory.py"]},

@@ -48,6 +48,21 @@ class Documents:
         return int(self.indptr[-1])
 
 
+def documents_of(name: str, collections: Path, cache: Path) -> Documents:
+    """A set by its name: a collection, or ``collection:n`` for n documents mixed from it."""
+    collection, _, n = name.partition(":")
+    real = real_documents(collections, collection, cache)
+    return mixed_documents(real, int(n), cache) if n else real
+
+
+def queries_of(
+    name: str, collections: Path, cache: Path, *, extra: int
+) -> list[tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]]:
+    """The queries of the collection in a set's name, as (terms, weights)."""
+    vectors = real_queries(collections, name.partition(":")[0], cache, extra=extra)
+    return [vectors.row(at) for at in range(len(vectors))]
+
+
 def real_documents(collections: Path, name: str, cache: Path) -> Documents:
     """The collection's documents, encoded once and kept in `cache`."""
     vectors = _cached(cache / f"{name}-documents.npz", lambda: _encode_documents(collections / name))

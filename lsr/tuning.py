@@ -11,16 +11,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from lsr.errors import InvalidArgumentError
 from lsr.pipeline import Pipeline, encode
 
 if TYPE_CHECKING:
     from lsr.indexer.approximation import Approximation
-    from lsr.indexer.collection import Collection, Hits
+    from lsr.indexer.collection import Collection
     from lsr.indexer.fast import QuerySource, Tuned
     from lsr.indexer.queries import MergedQueries
 
@@ -109,7 +110,7 @@ def tune(
     ]
     result = []
     for k in sorted(set(depths)):
-        choosing, reporting = (Trial(collection, half, k) for half in halves)
+        choosing, reporting = (Trial(searcher(collection, half, k), len(half)) for half in halves)
         for recall in recalls:
             settings = choosing.fastest(recall)
             outcome = reporting.outcome(settings)
@@ -147,20 +148,35 @@ class Outcome:
     seconds: float
 
 
+class Scored(Protocol):
+    """An answer: its hits' scores, best first."""
+
+    @property
+    def scores(self) -> npt.NDArray[np.float64]: ...
+
+
+Search = Callable[[int, "Approximation | None"], Scored]
+"""Answers the query at a place, exactly for None."""
+
+
+def searcher(collection: Collection, queries: MergedQueries, k: int) -> Search:
+    """One query a call, as they are searched."""
+    return lambda at, settings: collection.search_merged(queries.only(at), k, approximation=settings)[0]
+
+
 class Trial:
     """Queries, their exact answers, and what settings make of them."""
 
-    def __init__(self, collection: Collection, queries: MergedQueries, k: int) -> None:
-        self._collection = collection
-        self._queries = queries
-        self._k = k
+    def __init__(self, search: Search, n_queries: int) -> None:
+        self._search = search
+        self._n_queries = n_queries
         self._exact, self.exact_seconds = self._timed(None)
         self._known: dict[Approximation, Outcome] = {}
 
     def outcome(self, settings: Approximation) -> Outcome:
         if settings not in self._known:
             found, seconds = self._timed(settings)
-            recalls = np.array(list(_recalls(found, self._exact)) or [1.0])
+            recalls = np.array(list(recalls_of(found, self._exact)) or [1.0])
             error = float(recalls.std() / np.sqrt(len(recalls)))
             self._known[settings] = Outcome(float(recalls.mean()), error, seconds)
         return self._known[settings]
@@ -188,24 +204,21 @@ class Trial:
         outcome = self.outcome(settings)
         return outcome.recall - outcome.error >= recall or outcome.recall == 1.0
 
-    def _timed(self, settings: Approximation | None) -> tuple[list[Hits], float]:
-        """The answers, one query a call, as they are searched; and the seconds of the faster round."""
+    def _timed(self, settings: Approximation | None) -> tuple[list[Scored], float]:
+        """The answers, and the seconds of the faster round."""
         rounds = []
         for _ in range(ROUNDS):
             started = time.perf_counter()
-            found = [
-                self._collection.search_merged(self._queries.only(at), self._k, approximation=settings)[0]
-                for at in range(len(self._queries))
-            ]
+            found = [self._search(at, settings) for at in range(self._n_queries)]
             rounds.append(time.perf_counter() - started)
         return found, min(rounds)
 
 
-def _recalls(found: Sequence[Hits], exact: Sequence[Hits]) -> Iterator[float]:
+def recalls_of(found: Sequence[Scored], exact: Sequence[Scored]) -> Iterator[float]:
     """The share of each query's exact hits that was found; a hit of the last one's score is as good as it."""
     for ours, truth in zip(found, exact, strict=True):
-        if len(truth):
-            yield min(1.0, float((ours.scores >= truth.scores[-1]).sum()) / len(truth))
+        if len(truth.scores):
+            yield min(1.0, float((ours.scores >= truth.scores[-1]).sum()) / len(truth.scores))
 
 
 def sampled_titles(collection: Collection, size: int, rng: np.random.Generator) -> list[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,14 @@ class Engine(Protocol):
     def search(self, prepared: Any, k: int) -> Sequence[int]: ...
 
 
+@runtime_checkable
+class TimesItself(Protocol):
+    """An engine in a process of its own, which would else be timed with the way there and back."""
+
+    def time_all(self, prepared: Sequence[Any], k: int) -> npt.NDArray[np.float64]:
+        """Microseconds of each query, one after the other."""
+
+
 Build = Callable[[Documents, Path], Engine]
 
 
@@ -39,6 +47,7 @@ def builders() -> dict[str, Build]:
         "PISA MaxScore": _imported("pisa", "build_maxscore"),
         "PISA BM-WAND": _imported("pisa", "build_block_max_wand"),
         "qdrant-edge": _imported("qdrant", "build"),
+        "Lucene impact": _imported("lucene", "build"),
     }
 
 
