@@ -1,7 +1,7 @@
 """Encoding speed beside sentence-transformers: the same texts, alternating, in one run.
 
     LSR_COLLECTIONS=... python bench/encoder.py speed     documents and queries
-    LSR_COLLECTIONS=... python bench/encoder.py parity    vectors against torch float32, every text
+    LSR_COLLECTIONS=... python bench/encoder.py parity    vectors against torch float32, 1,000 texts of each set
     LSR_COLLECTIONS=... python bench/encoder.py memory    resident memory over 32,000 texts
     LSR_COLLECTIONS=... python bench/encoder.py large     12 x 768, and a vocabulary of 128k
 
@@ -26,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 TEXTS = {"docstrings": 2000, "msmarco-dl": 5000}
 
 LIMITS = {
+    "scalar": {"LSR_ISA": "scalar"},
     "avx512": {},
     "avx2": {
         "LSR_ISA": "avx2",
@@ -40,7 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["speed", "parity", "memory", "large"])
     parser.add_argument("--models", nargs="+", default=["splade-tiny", "minilm"])
-    parser.add_argument("--isa", nargs="+", default=list(LIMITS), choices=list(LIMITS))
+    parser.add_argument("--isa", nargs="+", default=["avx512", "avx2"], choices=list(LIMITS))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--documents", type=int, default=256, help="of each set, for the slower side")
     parser.add_argument("--rounds", type=int, default=2)
@@ -66,6 +67,9 @@ def main() -> int:
             elif given.what == "memory":
                 for side in ("lsr", "sentence-transformers"):
                     run_worker(task | {"side": side}, "avx512", 1)
+            elif given.what == "parity":
+                for isa in given.isa:
+                    run_worker(task, isa, 1)
             else:
                 run_worker(task, "avx512", 1)
             if given.what in ("memory", "large"):
