@@ -62,11 +62,8 @@ class Shard:
     def __init__(self, folder: Path, entry: ShardEntry) -> None:
         self.entry = entry
         self._folder = folder / entry.id
-        self._arrays: dict[str, Array] = {
-            Path(file.path).name.removesuffix(SUFFIX): open_array(folder / file.path)
-            for file in entry.files
-            if file.path.endswith(SUFFIX)
-        }
+        self._names = {Path(file.path).name for file in entry.files}
+        self._hashes = self._array("id-hashes")
         self._documents = DocumentTable(self._folder / "documents.sqlite", entry.n_documents)
         self._keys = sorted_keys(self.id_hashes())
         self._live: BoolArray | None = None
@@ -84,15 +81,13 @@ class Shard:
         return self.forward(field_name).nnz
 
     def forward(self, field_name: str) -> Forward:
+        """Mapped anew each time and let go of with the result: a build has many shards."""
         return Forward(
-            *(
-                self._arrays.get(f"{field_name}.{part}", np.zeros(0, np.uint32))
-                for part in ("indptr", "terms", "values", "lengths")
-            )
+            *(self._array(f"{field_name}.{part}") for part in ("indptr", "terms", "values", "lengths"))
         )
 
     def id_hashes(self) -> UInt64Array:
-        return self._arrays["id-hashes"]  # type: ignore[return-value]
+        return self._hashes  # type: ignore[return-value]
 
     def documents(self) -> Iterator[DocumentRow]:
         return self._documents.rows()
@@ -100,13 +95,18 @@ class Shard:
     def terms(self, field_name: str) -> list[str]:
         """The terms of a counted field that this shard added."""
         name = f"{field_name}.vocabulary"
-        return unpack_terms(self._arrays[name], self._folder / (name + SUFFIX)) if name in self._arrays else []
+        return unpack_terms(self._array(name), self._folder / (name + SUFFIX))
 
     def find_ids(self, ids: Sequence[str], hashes: UInt64Array) -> list[tuple[int, int]]:
         """Pairs (index into ids, position) of the ids that this shard has, dead or live."""
         pairs = list(candidates(*self._keys, hashes))
         names = self._documents.ids([position for _, position in pairs])
         return [pair for pair, name in zip(pairs, names, strict=True) if ids[pair[0]] == name]
+
+    def _array(self, name: str) -> Array:
+        """Empty if the shard has none of this name."""
+        path = self._folder / (name + SUFFIX)
+        return open_array(path) if path.name in self._names else np.zeros(0, np.uint32)
 
     def keep(self, live: BoolArray) -> None:
         """Mark all documents dead where ``live``, shape (n_documents,), is false."""
@@ -144,17 +144,8 @@ def write_shard(
     place = folder / shard_id
     storage.remove(place)
     storage.make_folder(place)
-    arrays: dict[str, Array] = {"id-hashes": pending.id_hashes()}
-    for field in fields:
-        rows = pending.forward(field.name)
-        arrays |= {f"{field.name}.{part}": getattr(rows, part) for part in ("indptr", "terms", "values")}
-        if field.kind == "counted":
-            arrays[f"{field.name}.lengths"] = rows.lengths
-    for name, new in vocabularies.items():
-        if len(new.terms) > new.n_known:
-            arrays[f"{name}.vocabulary"] = pack_terms(new.terms[new.n_known :])
     files = []
-    for name, values in arrays.items():
+    for name, values in _shard_arrays(pending, fields, vocabularies):
         path = place / (name + SUFFIX)
         files.append(file_entry(path, folder, write_array(storage, path, values)))
     write_documents(storage, place / "documents.sqlite", pending.documents())
@@ -170,6 +161,20 @@ def write_shard(
         for position in np.flatnonzero(~pending.live):
             shard.kill(int(position))
     return shard
+
+
+def _shard_arrays(
+    pending: PendingRows, fields: Sequence[FieldEntry], vocabularies: Mapping[str, NewTerms]
+) -> Iterator[tuple[str, Array]]:
+    """By name; a field's are made when they are wanted, so that only one is held twice."""
+    yield "id-hashes", pending.id_hashes()
+    for field in fields:
+        rows = pending.forward(field.name)
+        for part in ("indptr", "terms", "values", *(("lengths",) if field.kind == "counted" else ())):
+            yield f"{field.name}.{part}", getattr(rows, part)
+    for name, new in vocabularies.items():
+        if len(new.terms) > new.n_known:
+            yield f"{name}.vocabulary", pack_terms(new.terms[new.n_known :])
 
 
 @dataclass(frozen=True, slots=True)

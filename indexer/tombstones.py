@@ -79,6 +79,7 @@ def read_live_words(index: Path, entry: SegmentEntry) -> Words | None:
     path = _named(index, entry, f"{entry.id}.live{SUFFIX}")
     words = open_array(path)
     _require(words.dtype == np.uint64 and len(words) == -(-entry.n_documents // 64), path)
+    _require(int(np.bitwise_count(words).sum()) == entry.n_live, path)
     return words.astype(np.uint64, copy=False)
 
 

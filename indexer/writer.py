@@ -42,6 +42,7 @@ from lsr.indexer.committing import Changes, KeptSegment, SegmentMaking, next_man
 from lsr.indexer.documents import DocumentLike, DocumentRow
 from lsr.indexer.fields import FieldSpec
 from lsr.indexer.ids import UInt64Array, hash_ids
+from lsr.indexer.limits import DEFAULT_MEMORY, WriterLimits
 from lsr.indexer.locking import LOCK_NAME, WriterLock
 from lsr.indexer.manifest import (
     MANIFEST_NAME,
@@ -72,17 +73,6 @@ from lsr.errors import (
 )
 from lsr.vectors import SparseVectors, TermCounts
 from lsr.vocabulary import GrowingVocabulary
-
-DEFAULT_MEMORY = 1 << 30
-
-# Shares of the memory given to a writer. A pending document is held once in memory and once more while its
-# shard is written. Building a segment took 9 to 14 bytes of anonymous memory a non-zero (12.6 million of them,
-# two threads, any storage); 16 leaves room.
-PENDING_SHARE = 0.2
-LIST_BYTES_PER_NNZ = 16
-
-# An interrupted build loses at most the work of this long.
-CHECKPOINT_SECONDS = 60.0
 
 
 class CollectionWriter:
@@ -212,6 +202,11 @@ class CollectionWriter:
         return self._base.fields
 
     @property
+    def limits(self) -> WriterLimits:
+        """What it holds at most."""
+        return WriterLimits.of(self.memory, resumable=self._ledger is not None)
+
+    @property
     def records_done(self) -> int:
         """Input records behind the documents added so far; at first those that a resumed build already has."""
         return self._pending.records_done
@@ -260,9 +255,7 @@ class CollectionWriter:
         self._pending.add(rows, hashes, vectors, records_done=done)
         self._counts = added(self._counts, counts or {})
         waited = time.monotonic() - self._last_flush
-        if self._pending.size_bytes > self.memory * PENDING_SHARE or (
-            self._ledger is not None and waited > CHECKPOINT_SECONDS
-        ):
+        if self._pending.size_bytes > self.limits.waiting_bytes or waited > self.limits.waiting_seconds:
             self.checkpoint()
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -553,7 +546,7 @@ class CollectionWriter:
         return Changes(self._kept, self._sources(), {**self._encoded_terms, **grown}, next_number)
 
     def _making(self, new_id: Callable[[], str]) -> SegmentMaking:
-        return SegmentMaking(max(self.memory // LIST_BYTES_PER_NNZ, 1), self._threads, new_id)
+        return SegmentMaking(self.limits.segment_nonzeros, self._threads, new_id)
 
     def _new_segment_id(self) -> str:
         with self._id_lock:

@@ -41,8 +41,8 @@ COUNTED_ONLY = "bm25"
 RECORDED_SUMS: Mapping[str, Mapping[str, float]] = {"splade-tiny": {LEARNED: 1.0, COUNTED: 1.0}}
 """Models whose sum with BM25 was measured to be better than either, and with which weights."""
 
-# Documents encoded and added together. Small ones first, to warm up and to measure what the forecast says; then
-# a few seconds of work each, so that progress moves.
+# Documents encoded and added together. Few at first, to warm up and so that a slow model's forecast need not
+# wait; then a few seconds of work each, so that progress moves.
 FIRST_BATCHES = (32, 256)
 BATCH = 1024
 
@@ -241,7 +241,8 @@ def index_documents(
     """
     from lsr.data.report import ReadReport
     from lsr.indexer.collection import Collection
-    from lsr.indexer.writer import DEFAULT_MEMORY, CollectionWriter
+    from lsr.indexer.limits import DEFAULT_MEMORY
+    from lsr.indexer.writer import CollectionWriter
 
     started = time.perf_counter()
     counts = report if report is not None else ReadReport()
@@ -257,10 +258,11 @@ def index_documents(
     ) as writer:
         progress(writer.records_done)
         meter = Meter(
-            encoder.plan,
+            writer,
             encoder.encoder.vocabulary if encoder.encoder is not None else None,
             expected,
-            memory=memory or DEFAULT_MEMORY,
+            model=encoder.plan.model,
+            full_batch=BATCH,
             report=on_forecast,
             batch_tokens=encoder.encoder.batch_tokens if isinstance(encoder.encoder, Batching) else 0,
         )

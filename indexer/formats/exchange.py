@@ -11,7 +11,8 @@ import numpy.typing as npt
 from lsr.indexer.collection import Collection
 from lsr.indexer.documents import DocumentInput
 from lsr.indexer.fields import FieldSpec, WeightStorage
-from lsr.indexer.writer import DEFAULT_MEMORY, CollectionWriter
+from lsr.indexer.limits import DEFAULT_MEMORY
+from lsr.indexer.writer import CollectionWriter
 
 from lsr.errors import InvalidArgumentError
 from lsr.vectors import Float32Array, SparseVectors

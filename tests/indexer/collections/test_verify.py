@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lsr.indexer.arrays import write_array
+from lsr.indexer.arrays import open_array, write_array
 from lsr.indexer.bruteforce import best_by_brute_force
 from lsr.indexer.checksums import file_entry
 from lsr.indexer.collection import Collection
@@ -113,6 +113,15 @@ def test_more_terms_than_their_files_can_hold_are_damage(index):
     fields = tuple(replace(entry, n_terms=2**62) for entry in manifest.fields)
     write_manifest(FileStorage(), index.path, replace(manifest, fields=fields))
     with pytest.raises(IndexCorruptError, match=r"field learned has 4611686018427387904 terms, but the files"):
+        index.read()
+
+
+def test_a_bitmap_that_does_not_count_what_the_manifest_says_is_damage(index):
+    path = next(index.path.glob("commits/2/*.live.arr"))
+    words = open_array(path).copy()
+    words[0] &= ~np.uint64(2)
+    write_array(FileStorage(), path, words)
+    with pytest.raises(IndexCorruptError, match=rf"{path.name}: does not fit its segment"):
         index.read()
 
 
