@@ -56,6 +56,20 @@ def test_every_damaged_file_is_named(index, rng):
     assert verify_index(index.path).bad_files == chosen
 
 
+@pytest.mark.parametrize("damage", ["flip", "truncate"])
+def test_damage_to_each_file_alone_is_named(index, rng, damage):
+    files = sorted(entry.path for entry in read_manifest(index.path).files())
+    assert len(files) > 50
+    for name in files:
+        path = index.path / name
+        good = path.read_bytes()
+        at = int(rng.integers(len(good)))
+        flipped = good[:at] + bytes([good[at] ^ 1 << int(rng.integers(8))]) + good[at + 1 :]
+        path.write_bytes(flipped if damage == "flip" else good[:at])
+        assert verify_index(index.path, full=True, samples=1).bad_files == [name]
+        path.write_bytes(good)
+
+
 def test_missing_and_truncated_files_are_named(index):
     files = sorted(entry.path for entry in read_manifest(index.path).files())
     (index.path / files[0]).unlink()
