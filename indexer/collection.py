@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from lsr.indexer import bm25
+from lsr.indexer.agreement import require_same_encoder
 from lsr.indexer.aliases import followed
 from lsr.indexer.arrays import Load
 from lsr.indexer.documents import StoredDocument
@@ -46,8 +47,6 @@ from lsr.vocabulary import GrowingVocabulary, Vocabulary
 
 VECTOR_CHUNK = 4096
 KEPT_FILTERS = 32
-
-_SAME_MODEL = "Query with the index's model, or index the documents again with the new one."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,24 +172,7 @@ class Collection:
                  settings
         vocabulary: the encoder's; None for a counted field, which has its own
         """
-        entry = self._field_entry(field)
-        ours, theirs = (str(facts.get("name", "unnamed")) for facts in (entry.encoder, encoder))
-        if vocabulary is not None and vocabulary.fingerprint != entry.vocabulary_fingerprint:
-            raise ModelMismatchError(
-                f"{self.path}: field {field} was encoded by {ours}; {theirs} has another vocabulary"
-                f" ({vocabulary.fingerprint[:12]}, not {entry.vocabulary_fingerprint[:12]}). {_SAME_MODEL}"
-            )
-        if entry.kind == "encoded" and encoder.get("identity") != entry.encoder.get("identity"):
-            raise ModelMismatchError(
-                f"{self.path}: field {field} was encoded by {ours} ({_short(entry.encoder)}), but queries"
-                " would be"
-                f" by {theirs} ({_short(encoder)}): same vocabulary, other weights or settings. {_SAME_MODEL}"
-            )
-        if entry.kind == "counted" and dict(encoder) != dict(entry.encoder):
-            raise ModelMismatchError(
-                f"{self.path}: field {field} was analyzed with {dict(entry.encoder)}, but queries would be with"
-                f" {dict(encoder)}. Use the index's settings, or index the documents again."
-            )
+        require_same_encoder(self.path, self._field_entry(field), encoder, vocabulary)
 
     # Search
 
@@ -593,7 +575,3 @@ def _checked_weight(name: str, weight: float) -> float:
             f"the weight of field {name} must be 0 or more, not {weight}", field=f"weights.{name}"
         )
     return weight
-
-
-def _short(encoder: Mapping[str, object]) -> str:
-    return str(encoder.get("identity", "no identity"))[:12]

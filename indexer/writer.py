@@ -35,7 +35,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from lsr.indexer.admission import check_distinct, check_vectors
 from lsr.indexer.aliases import followed
+from lsr.indexer.beginning import check_folder, check_names, empty_generation
 from lsr.indexer.building import Ledger, NewTerms, Shard, building_folder, read_ledger, write_shard
 from lsr.indexer.checksums import check_file
 from lsr.indexer.committing import Changes, KeptSegment, SegmentMaking, next_manifest, write_generation
@@ -63,15 +65,11 @@ from lsr.indexer.tombstones import live_mask, read_live_words
 
 from lsr.errors import (
     DuplicateIdError,
-    IndexExistsError,
     IndexFormatError,
-    IndexNotFoundError,
     InputError,
     InvalidArgumentError,
-    ModelMismatchError,
     UnfinishedBuildError,
 )
-from lsr.vectors import SparseVectors, TermCounts
 from lsr.vocabulary import GrowingVocabulary
 
 
@@ -138,14 +136,14 @@ class CollectionWriter:
         Raises IndexExistsError, UnfinishedBuildError, IndexLockedError, InvalidArgumentError.
         """
         folder = followed(path)
-        _check_names(fields)
-        _check_folder(folder)
+        check_names(fields)
+        check_folder(folder)
         files = storage or FileStorage()
         existed = folder.is_dir()
         files.make_folder(folder)
         lock = WriterLock(folder)
         try:
-            base = _new_base(folder, fields, settings or {}, overwrite=overwrite, resume=resume)
+            base = empty_generation(folder, fields, settings or {}, overwrite=overwrite, resume=resume)
             terms = {spec.name: spec.vocabulary.terms for spec in fields if spec.vocabulary is not None}
             writer = cls(
                 folder, lock, files, base, encoded_terms=terms, replacing=True, memory=memory, threads=threads
@@ -245,8 +243,11 @@ class CollectionWriter:
         """
         self._require_open()
         rows = [DocumentRow.of(document) for document in documents]
-        self._check_vectors(len(rows), vectors)
-        _check_distinct(rows)
+        counted_terms = {name: len(terms) for name, terms in self._vocabularies.items()}
+        check_vectors(
+            len(rows), vectors, index=self.path, fields=self._base.fields, counted_terms=counted_terms
+        )
+        check_distinct(rows)
         hashes = hash_ids([row.id for row in rows])
         self._replace_older(rows, hashes)
         for at, row in enumerate(rows, start=len(self._pending)):
@@ -588,62 +589,6 @@ class CollectionWriter:
                 killed += 1
         return killed
 
-    def _check_vectors(self, n_documents: int, vectors: Mapping[str, FieldRows]) -> None:
-        names = [entry.name for entry in self._base.fields]
-        if sorted(vectors) != sorted(names):
-            raise InvalidArgumentError(
-                f"add: vectors are needed for {', '.join(names)}, but given for"
-                f" {', '.join(vectors) or 'no field'}",
-                field="vectors",
-            )
-        for entry in self._base.fields:
-            rows = vectors[entry.name]
-            if len(rows) != n_documents:
-                raise InvalidArgumentError(
-                    f"add: {n_documents} documents, but {len(rows)} rows in field {entry.name}",
-                    field=f"vectors.{entry.name}",
-                )
-            if isinstance(rows, TermCounts) != (entry.kind == "counted"):
-                raise InvalidArgumentError(
-                    f"add: field {entry.name} is {entry.kind} and cannot take {type(rows).__name__}",
-                    field=f"vectors.{entry.name}",
-                )
-            self._check_terms(entry, rows)
-
-    def _check_terms(self, entry: FieldEntry, rows: FieldRows) -> None:
-        if isinstance(rows, SparseVectors):
-            if rows.vocabulary_size != entry.n_terms:
-                raise ModelMismatchError(
-                    f"{self.path}: field {entry.name} has a vocabulary of {entry.n_terms} terms, these vectors"
-                    " have"
-                    f" {rows.vocabulary_size}. Encode with the index's model, or build a new index."
-                )
-        elif rows.nnz and int(rows.terms.max()) >= len(self._vocabularies[entry.name]):
-            raise InvalidArgumentError(
-                f"add: field {entry.name} has {len(self._vocabularies[entry.name])} terms, but a row names term"
-                f" {int(rows.terms.max())}; count with this writer's vocabulary",
-                field=f"vectors.{entry.name}",
-            )
-
-
-def _check_names(fields: Sequence[FieldSpec]) -> None:
-    names = [spec.name for spec in fields]
-    if not names or len(set(names)) != len(names):
-        raise InvalidArgumentError(
-            f"an index needs at least one field, each with a name of its own, not {names}", field="fields"
-        )
-
-
-def _check_distinct(rows: Sequence[DocumentRow]) -> None:
-    seen: dict[str, int] = {}
-    for at, row in enumerate(rows):
-        first = seen.setdefault(row.id, at)
-        if first != at:
-            raise DuplicateIdError(
-                f"document id {row.id!r} occurs twice in one batch (documents {first} and {at});"
-                " ids must be distinct"
-            )
-
 
 def added(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
     return {name: counts.get(name, 0) + more.get(name, 0) for name in {**counts, **more}}
@@ -651,58 +596,3 @@ def added(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
 
 def with_counts(manifest: Manifest, counts: Mapping[str, int]) -> Mapping[str, object]:
     return {**manifest.settings, "counts": added(manifest.counts, counts)} if counts else manifest.settings
-
-
-def _check_folder(folder: Path) -> None:
-    """An index may be made in a new or empty folder, or in place of another index; never among other files."""
-    if folder.exists() and not folder.is_dir():
-        raise IndexExistsError(f"{folder}: a file of this name is in the way. Choose another path.")
-    others = (
-        sorted(path.name for path in folder.iterdir() if path.name not in OWN_NAMES) if folder.exists() else []
-    )
-    if others:
-        raise IndexExistsError(
-            f"{folder}: holds {others[0]!r}, which does not belong to an index; nothing was changed."
-            " Choose an empty or a new folder."
-        )
-
-
-def _new_base(
-    folder: Path, fields: Sequence[FieldSpec], settings: Mapping[str, object], *, overwrite: bool, resume: bool
-) -> Manifest:
-    """An empty generation to build upon: after the one to be replaced, if there is one."""
-    generation = highest_number(folder / "commits") if overwrite else 0
-    try:
-        generation = max(generation, read_manifest(folder).generation)
-        exists = True
-    except IndexNotFoundError:
-        exists = False
-    except IndexFormatError:
-        if not overwrite:
-            raise
-        exists = False
-    if exists and not overwrite:
-        done = " It is complete: there is nothing to resume." if resume else ""
-        raise IndexExistsError(
-            f"{folder}: an index is here already.{done} Choose another path, or replace it with `--overwrite`."
-        )
-    entries = tuple(_new_entry(spec) for spec in fields)
-    return Manifest(generation, "", "", 0, 0, entries, settings=dict(settings))
-
-
-def _new_entry(spec: FieldSpec) -> FieldEntry:
-    counted = spec.kind == "counted"
-    return FieldEntry(
-        name=spec.name,
-        kind=spec.kind,
-        weight=float(spec.weight),
-        storage=spec.storage,
-        encoder=dict(spec.encoder),
-        n_terms=0 if spec.vocabulary is None else len(spec.vocabulary),
-        vocabulary_fingerprint="" if spec.vocabulary is None else spec.vocabulary.fingerprint,
-        vocabulary_files=(),
-        k1=spec.k1,
-        b=spec.b,
-        scale=spec.scale,
-        average_length=0.0 if counted else None,
-    )

@@ -1,0 +1,73 @@
+"""What a writer takes: documents with ids of their own, and rows that fit them and the index's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lsr.indexer.documents import DocumentRow
+from lsr.indexer.manifest import FieldEntry
+from lsr.indexer.rows import FieldRows
+
+from lsr.errors import DuplicateIdError, InvalidArgumentError, ModelMismatchError
+from lsr.vectors import SparseVectors, TermCounts
+
+
+def check_distinct(rows: Sequence[DocumentRow]) -> None:
+    """Raise DuplicateIdError if two documents of a batch have the same id."""
+    seen: dict[str, int] = {}
+    for at, row in enumerate(rows):
+        first = seen.setdefault(row.id, at)
+        if first != at:
+            raise DuplicateIdError(
+                f"document id {row.id!r} occurs twice in one batch (documents {first} and {at});"
+                " ids must be distinct"
+            )
+
+
+def check_vectors(
+    n_documents: int,
+    vectors: Mapping[str, FieldRows],
+    *,
+    index: Path,
+    fields: Sequence[FieldEntry],
+    counted_terms: Mapping[str, int],
+) -> None:
+    """Raise InvalidArgumentError or ModelMismatchError unless there is a row for each document in every field.
+
+    counted_terms: how many terms each counted field has
+    """
+    names = [entry.name for entry in fields]
+    if sorted(vectors) != sorted(names):
+        raise InvalidArgumentError(
+            f"add: vectors are needed for {', '.join(names)}, but given for {', '.join(vectors) or 'no field'}",
+            field="vectors",
+        )
+    for entry in fields:
+        rows = vectors[entry.name]
+        if len(rows) != n_documents:
+            raise InvalidArgumentError(
+                f"add: {n_documents} documents, but {len(rows)} rows in field {entry.name}",
+                field=f"vectors.{entry.name}",
+            )
+        if isinstance(rows, TermCounts) != (entry.kind == "counted"):
+            raise InvalidArgumentError(
+                f"add: field {entry.name} is {entry.kind} and cannot take {type(rows).__name__}",
+                field=f"vectors.{entry.name}",
+            )
+        _check_terms(entry, rows, index, counted_terms)
+
+
+def _check_terms(entry: FieldEntry, rows: FieldRows, index: Path, counted_terms: Mapping[str, int]) -> None:
+    if isinstance(rows, SparseVectors):
+        if rows.vocabulary_size != entry.n_terms:
+            raise ModelMismatchError(
+                f"{index}: field {entry.name} has a vocabulary of {entry.n_terms} terms, these vectors have"
+                f" {rows.vocabulary_size}. Encode with the index's model, or build a new index."
+            )
+    elif rows.nnz and int(rows.terms.max()) >= counted_terms[entry.name]:
+        raise InvalidArgumentError(
+            f"add: field {entry.name} has {counted_terms[entry.name]} terms, but a row names term"
+            f" {int(rows.terms.max())}; count with this writer's vocabulary",
+            field=f"vectors.{entry.name}",
+        )

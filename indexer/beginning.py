@@ -1,0 +1,75 @@
+"""What a new index begins as: fields that make sense, a folder that may be used, and an empty generation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lsr.indexer.fields import FieldSpec
+from lsr.indexer.manifest import FieldEntry, Manifest, read_manifest
+from lsr.indexer.sweeping import OWN_NAMES, highest_number
+
+from lsr.errors import IndexExistsError, IndexFormatError, IndexNotFoundError, InvalidArgumentError
+
+
+def check_names(fields: Sequence[FieldSpec]) -> None:
+    names = [spec.name for spec in fields]
+    if not names or len(set(names)) != len(names):
+        raise InvalidArgumentError(
+            f"an index needs at least one field, each with a name of its own, not {names}", field="fields"
+        )
+
+
+def check_folder(folder: Path) -> None:
+    """An index may be made in a new or empty folder, or in place of another index; never among other files."""
+    if folder.exists() and not folder.is_dir():
+        raise IndexExistsError(f"{folder}: a file of this name is in the way. Choose another path.")
+    others = (
+        sorted(path.name for path in folder.iterdir() if path.name not in OWN_NAMES) if folder.exists() else []
+    )
+    if others:
+        raise IndexExistsError(
+            f"{folder}: holds {others[0]!r}, which does not belong to an index; nothing was changed."
+            " Choose an empty or a new folder."
+        )
+
+
+def empty_generation(
+    folder: Path, fields: Sequence[FieldSpec], settings: Mapping[str, object], *, overwrite: bool, resume: bool
+) -> Manifest:
+    """An empty generation to build upon: after the one to be replaced, if there is one."""
+    generation = highest_number(folder / "commits") if overwrite else 0
+    try:
+        generation = max(generation, read_manifest(folder).generation)
+        exists = True
+    except IndexNotFoundError:
+        exists = False
+    except IndexFormatError:
+        if not overwrite:
+            raise
+        exists = False
+    if exists and not overwrite:
+        done = " It is complete: there is nothing to resume." if resume else ""
+        raise IndexExistsError(
+            f"{folder}: an index is here already.{done} Choose another path, or replace it with `--overwrite`."
+        )
+    entries = tuple(_new_entry(spec) for spec in fields)
+    return Manifest(generation, "", "", 0, 0, entries, settings=dict(settings))
+
+
+def _new_entry(spec: FieldSpec) -> FieldEntry:
+    counted = spec.kind == "counted"
+    return FieldEntry(
+        name=spec.name,
+        kind=spec.kind,
+        weight=float(spec.weight),
+        storage=spec.storage,
+        encoder=dict(spec.encoder),
+        n_terms=0 if spec.vocabulary is None else len(spec.vocabulary),
+        vocabulary_fingerprint="" if spec.vocabulary is None else spec.vocabulary.fingerprint,
+        vocabulary_files=(),
+        k1=spec.k1,
+        b=spec.b,
+        scale=spec.scale,
+        average_length=0.0 if counted else None,
+    )
