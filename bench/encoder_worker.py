@@ -199,15 +199,16 @@ def large(task: dict[str, Any], texts: dict[str, list[str]]) -> None:
 
     torch.manual_seed(1)
     whole = BertForMaskedLM(BertConfig(initializer_range=0.05)).eval()
-    whole.cls.predictions.bias.data.fill_(-10.0)
-    model = split_head(whole, Path(task["folder"]), "float32")
+    whole.cls.predictions.bias.data.fill_(-3.8)  # three times their spread: some logits exceed it
+    model = split_head(whole, Path(task["folder"]))
     tokens = TextTokenizer(model.tokenizer, Reading(length=LENGTH))(texts["msmarco-dl"][:64])
     native, oracle = NativeKernel(model, "log1p-relu", 1), TorchKernel(model, threads=1)
-    mine, plain = Best(), Best()
-    difference = float(abs(native(tokens).to_scipy() - oracle(tokens).to_scipy()).max())
-    for _ in range(task["rounds"]):
+    mine, plain, expected, anonymous = Best(), Best(), [], []
+    plain.add(lambda: expected.append(oracle(tokens)))
+    for _ in range(task["rounds"] + 1):
         mine.add(lambda: native(tokens))
-        plain.add(lambda: oracle(tokens))
+        anonymous.append(round(status("RssAnon"), 1))
+    difference = float(abs(native(tokens).to_scipy() - expected[0].to_scipy()).max())
     report(
         model="12 x 768",
         tokens=len(tokens.ids),
@@ -215,6 +216,7 @@ def large(task: dict[str, Any], texts: dict[str, list[str]]) -> None:
         ours_us_per_token=1e6 * mine.cpu / len(tokens.ids),
         torch_us_per_token=1e6 * plain.cpu / len(tokens.ids),
         largest_difference=difference,
+        anonymous_mb=anonymous,
         resident_mb=status("VmRSS"),
     )
     rng = np.random.default_rng(1)
@@ -222,9 +224,10 @@ def large(task: dict[str, Any], texts: dict[str, list[str]]) -> None:
     hidden = rng.standard_normal((1024, 768), dtype=np.float32)
     offsets = np.arange(0, 1025, 128)
     head = _native.Head(embedding, np.full(len(embedding), -110.0, np.float32))
-    best = Best()
+    best, anonymous = Best(), []
     for _ in range(task["rounds"] + 1):
         best.add(lambda: head.encode(hidden, offsets))
+        anonymous.append(round(status("RssAnon"), 1))
     found = head.encode(hidden, offsets)
     report(
         model="head 128,256 x 768",
@@ -232,6 +235,7 @@ def large(task: dict[str, Any], texts: dict[str, list[str]]) -> None:
         non_zeros=int(found[0][-1]) / 8,
         candidates=int(head.candidates(hidden, offsets)[0][-1]) / 8,
         packed_mb=head.size_bytes / 2**20,
+        anonymous_mb=anonymous,
     )
 
 
