@@ -23,7 +23,7 @@ from lsr.indexer.checksums import check_file, file_entry, sealed, unsealed
 from lsr.indexer.documents import DocumentRow, DocumentTable, write_documents
 from lsr.indexer.ids import UInt64Array, candidates, sorted_keys
 from lsr.indexer.manifest import FieldEntry, FileEntry
-from lsr.indexer.rows import BoolArray, Forward, Int64Array, PendingRows
+from lsr.indexer.rows import BoolArray, Forward, Int64Array, PendingRows, require_rows
 from lsr.indexer.storage import Storage, replace_file
 from lsr.indexer.sweeping import BUILDING_NAME
 from lsr.indexer.terms import pack_terms, unpack_terms
@@ -82,9 +82,10 @@ class Shard:
 
     def forward(self, field_name: str) -> Forward:
         """Mapped anew each time and let go of with the result: a build has many shards."""
-        return Forward(
-            *(self._array(f"{field_name}.{part}") for part in ("indptr", "terms", "values", "lengths"))
-        )
+        parts = ("indptr", "terms", "values", "lengths")
+        rows = Forward(*(self._array(f"{field_name}.{part}") for part in parts))
+        require_rows(rows, self.entry.n_documents, self._folder / f"{field_name}.indptr{SUFFIX}")
+        return rows
 
     def id_hashes(self) -> UInt64Array:
         return self._hashes  # type: ignore[return-value]

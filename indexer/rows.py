@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -197,6 +198,16 @@ def require_terms(rows: Forward, field_name: str, n_terms: int) -> None:
         raise IndexCorruptError(
             f"field {field_name}: a document holds term {int(rows.terms.max())}, but there are {n_terms}."
             " Find the damage with `lsr verify --full`; restore the index from a snapshot, or build it again."
+        )
+
+
+def require_rows(rows: Forward, n: int, where: Path) -> None:
+    """Raise IndexCorruptError unless there are n rows of a file, in order and inside their arrays."""
+    bounds = rows.indptr.astype(np.int64)
+    sound = len(bounds) == n + 1 and bounds[0] >= 0 and bool(np.all(bounds[1:] >= bounds[:-1]))
+    if not (sound and bounds[-1] <= min(len(rows.terms), len(rows.values)) and len(rows.lengths) in (0, n)):
+        raise IndexCorruptError(
+            f"{where}: its rows lie outside their arrays. Discard the build or the staged changes."
         )
 
 

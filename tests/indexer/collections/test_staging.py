@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from lsr.indexer.arrays import open_array, write_array
+from lsr.indexer.checksums import sealed, unsealed
 from lsr.indexer.snapshots import restore, snapshot
 from lsr.indexer.staging import discard_staged, read_staged
 from lsr.indexer.storage import FileStorage
@@ -123,6 +125,17 @@ def test_another_number_in_the_list_of_what_is_staged_is_damage(staged):
     path.write_text(path.read_text().replace('"first_number": 4', '"first_number": 5'))
     with pytest.raises(IndexCorruptError, match=r"staged.json.*checksum.*lsr commit --discard"):
         staged.open()
+
+
+def test_rows_outside_their_arrays_are_damage_even_if_all_checksums_fit(staged):
+    path, naming = staged.path / "building/000000/bm25.indptr.arr", staged.path / "building/staged.json"
+    checksum = write_array(FileStorage(), path, open_array(path)[::-1].copy())
+    body = unsealed(naming.read_bytes())
+    [entry] = [file for file in body["shards"][0]["files"] if file["path"] == "000000/bm25.indptr.arr"]
+    entry["checksum"] = checksum
+    naming.write_bytes(sealed(body))
+    with pytest.raises(IndexCorruptError, match=r"bm25\.indptr\.arr: its rows"), staged.open() as writer:
+        writer.commit()
 
 
 class Stopped(BaseException):
