@@ -68,8 +68,6 @@ def test_an_index_that_cannot_be_served_leaves_the_old_one(
 ) -> None:
     """Here one whose manifest is damaged; another case is a server in fast mode and an index never tuned."""
     client = served()
-    point(tmp_path / "live", tmp_path / "new")
-    point(tmp_path / "live", tmp_path / "old")
     (tmp_path / "live.new").symlink_to("new")
     (tmp_path / "new" / "manifest.json").write_text("{}")
     (tmp_path / "live.new").replace(tmp_path / "live")
