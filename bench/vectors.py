@@ -136,7 +136,7 @@ def mixed_documents(real: Documents, n: int, cache: Path, *, seed: int = 8) -> D
         folder.mkdir(parents=True, exist_ok=True)
         _write_mixture(real, n, folder, np.random.default_rng(seed))
         (folder / "done").touch()
-    indptr = np.load(folder / "indptr.npy")
+    indptr = np.load(folder / "indptr.npy", allow_pickle=False)
     terms = np.memmap(folder / "terms.u16", np.uint16, "r", shape=(int(indptr[-1]),))
     weights = np.memmap(folder / "weights.f32", np.float32, "r", shape=(int(indptr[-1]),))
     return Documents(folder.name, indptr, terms, weights, real.vocabulary_size)

@@ -106,6 +106,10 @@ class SparseVectors:
     def from_scipy(cls, matrix: csr_matrix) -> SparseVectors:
         """From a scipy CSR matrix, shape (n, vocabulary_size); explicit zeros are dropped."""
         canonical = matrix.tocsr(copy=True)
+        # scipy's loops trust both arrays, which may come from a file: what is outside would be read or written.
+        starts = np.asarray(canonical.indptr, np.int64)
+        _check_indptr(starts, canonical.indices.size, canonical.data.size)
+        _as_term_ids(canonical.indices, starts, int(canonical.shape[1]), None)
         canonical.sum_duplicates()
         canonical.eliminate_zeros()
         canonical.sort_indices()

@@ -84,6 +84,13 @@ def test_bad_vectors_are_refused_by_name(
         SparseVectors.checked(indptr, terms, weights, SIZE, names=["doc-1"])
 
 
+def test_a_scipy_matrix_with_terms_outside_is_refused_before_scipy_follows_them() -> None:
+    matrix = SparseVectors.from_id_dicts([{1: 0.5}, {2: 1.5}], SIZE).to_scipy()
+    matrix.indices[1] = 2_000_000_000
+    with pytest.raises(InvalidArgumentError, match="vector 1: term id 2000000000"):
+        SparseVectors.from_scipy(matrix)
+
+
 def test_saved_vectors_load_unchanged(tmp_path: Path) -> None:
     vectors = SparseVectors.from_id_dicts([{1: 0.5}, {}, {2: 1.5, 7: 0.25}], SIZE)
     vectors.save(tmp_path / "vectors.npz")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,14 +62,23 @@ def import_npz(source: Path) -> Imported:
 
 
 def _matrix(path: Path) -> SparseVectors:
+    """Objects in the file are refused (scipy reads without pickles); what the arrays hold is checked."""
     from scipy.sparse import csr_matrix, load_npz
 
     try:
-        return SparseVectors.from_scipy(csr_matrix(load_npz(path)))
+        matrix = load_npz(path)
+        if matrix.format != "csr":
+            raise InputError(
+                f"a {matrix.format.upper()} matrix; save it by rows, as save_npz(path, matrix.tocsr())",
+                path=str(path),
+            )
+        return SparseVectors.from_scipy(csr_matrix(matrix))
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"{path}: no such file") from error
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"not a scipy sparse matrix of weights above 0 ({error})", path=str(path)) from error
+    except (ValueError, TypeError, KeyError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        pickled = "pickle" in str(error)
+        reason = "pickled objects, which are never read, for they could run code" if pickled else error
+        raise InputError(f"not a scipy sparse matrix of weights above 0 ({reason})", path=str(path)) from error
 
 
 def _texts(path: Path) -> list[str]:

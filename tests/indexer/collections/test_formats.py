@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -174,9 +175,46 @@ def test_npz_that_does_not_fit(index, tmp_path):
     (tmp_path / "out/ids.json").write_text('{"a": 1}')
     with pytest.raises(InputError, match="must be a list of texts"):
         import_npz(tmp_path / "out")
-    (tmp_path / "out/vectors.npz").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="not a scipy sparse matrix"):
-        import_npz(tmp_path / "out")
+
+
+SOUND = {
+    "data": np.ones(2, np.float32),
+    "indices": np.array([1, 2], np.int32),
+    "indptr": np.array([0, 1, 2], np.int32),
+    "shape": (2, 3),
+    "format": b"csr",
+}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"data": np.array([1.0, {}], dtype=object)}, r"pickled objects, which are never read"),
+        ({"indices": np.array([1, 2_000_000_000], np.int32)}, "term id 2000000000 is outside the vocabulary"),
+        ({"indices": np.array([-5, 1], np.int32)}, "term id -5 is outside the vocabulary"),
+        ({"indptr": np.array([0, 2_000_000_000, 2], np.int32)}, "indptr must .* never fall"),
+        ({"indptr": np.array([0, 1, 2_000_000_000], np.int32)}, "Last value of index pointer"),
+        ({"data": np.array([1.0, -1.0], np.float32)}, "weights must be finite, above zero"),
+        ({"data": np.array(["a", "b"])}, "does not support dtype"),
+        ({"shape": 3}, "iteration over a 0-d array"),
+        ({"format": b"csc", "shape": (3, 2)}, r"a CSC matrix; save it by rows"),
+        ({"format": b"odd"}, "Unknown format"),
+    ],
+)
+def test_a_matrix_from_a_file_is_checked_before_it_is_used(tmp_path, arrays, message):
+    """scipy's own loops would read and write wherever these say."""
+    np.savez(tmp_path / "vectors.npz", **{**SOUND, **arrays})
+    (tmp_path / "ids.json").write_text('["a", "b"]')
+    (tmp_path / "vocabulary.json").write_text('["x", "y", "z"]')
+    with pytest.raises(InputError, match=f"vectors.npz: .*{message}"):
+        import_npz(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing", pickle.dumps({"data": [1]}), b"PK\x03\x04"])
+def test_a_file_that_is_no_matrix(tmp_path, content):
+    (tmp_path / "vectors.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"vectors.npz: not a scipy sparse matrix"):
+        import_npz(tmp_path)
 
 
 def test_exports_do_not_overwrite(index, tmp_path):
