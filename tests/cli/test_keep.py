@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lsr.indexer.writer import CollectionWriter
 
 from lsr.pipeline import Pipeline
 from lsr.requests import SearchRequest
@@ -32,6 +33,56 @@ def test_a_snapshot_over_something_is_refused(lsr: RunLsr, index: Path, tmp_path
 
     assert outcome.status == 2
     assert "exists already" in outcome.err
+
+
+def test_a_snapshot_of_nothing(lsr: RunLsr, tmp_path: Path) -> None:
+    outcome = lsr("snapshot", tmp_path / "nothing", tmp_path / "kept")
+
+    assert outcome.status == 2
+    assert f"{tmp_path / 'nothing'}" in outcome.err
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_restore_from_nothing_leaves_the_index_alone(
+    lsr: RunLsr, index: Path, tmp_path: Path, tree_bytes: Callable[[Path], dict[str, bytes]]
+) -> None:
+    before = tree_bytes(index)
+    outcome = lsr("restore", tmp_path / "nothing", index)
+
+    assert outcome.status == 2
+    assert f"{tmp_path / 'nothing'}" in outcome.err
+    assert tree_bytes(index) == before
+
+
+@pytest.mark.parametrize("damage", ["manifest", "flipped", "cut", "missing"])
+def test_a_damaged_snapshot_is_refused_by_the_name_of_its_file(
+    lsr: RunLsr, index: Path, tmp_path: Path, tree_bytes: Callable[[Path], dict[str, bytes]], damage: str
+) -> None:
+    kept = tmp_path / "kept"
+    lsr("snapshot", index, kept)
+    before = tree_bytes(index)
+    victim = kept / "manifest.json" if damage == "manifest" else next(kept.glob("segments/*/bm25.counts.arr"))
+    raw = bytearray(victim.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    victim.unlink()  # the index has the same file
+    if damage != "missing":
+        victim.write_bytes(raw[:-1] if damage == "cut" else raw)
+
+    outcome = lsr("restore", kept, index)
+    assert outcome.status == 2
+    assert str(victim) in outcome.err
+    assert tree_bytes(index) == before
+    assert lsr("restore", kept, tmp_path / "elsewhere").status == 2
+    assert lsr("info", tmp_path / "elsewhere").status == 2
+
+
+def test_no_restore_while_somebody_writes(lsr: RunLsr, index: Path, tmp_path: Path) -> None:
+    lsr("snapshot", index, tmp_path / "kept")
+    with CollectionWriter.open(index):
+        outcome = lsr("restore", tmp_path / "kept", index)
+
+    assert outcome.status == 2
+    assert str(index) in outcome.err
 
 
 @pytest.mark.parametrize("form", ["jsonl", "npz", "anserini", "ciff"])

@@ -3,50 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fastapi.testclient import TestClient
 from lsr.indexer.collection import Collection
 from lsr.indexer.writer import CollectionWriter
-from lsr.server import create_app
-from lsr.server.writing import WritingThread
-
-from lsr.fields import open_fields
-from lsr.updating import Changing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lsr.data.documents import Document
+    from fastapi.testclient import TestClient
 
     from lsr.pipeline import Pipeline
 
 NDJSON = {"content-type": "application/x-ndjson"}
-
-
-@pytest.fixture
-def pipeline(
-    tmp_path: Path, build_index: Callable[..., Pipeline], small_documents: Sequence[Document]
-) -> Pipeline:
-    return build_index(tmp_path / "index", small_documents)
-
-
-@pytest.fixture
-def stopped(pipeline: Pipeline, hand_encoder: type) -> TestClient:
-    """A client of a writable server that has not been started."""
-    names = [info.name for info in pipeline.collection.fields]
-    encoders = open_fields(pipeline.collection, names, encoder=hand_encoder())
-    writing = WritingThread(CollectionWriter.open(pipeline.collection.path), Changing(encoders))
-    return TestClient(create_app(pipeline, writing=writing), raise_server_exceptions=False)
-
-
-@pytest.fixture
-def writable(stopped: TestClient) -> Iterator[TestClient]:
-    with stopped as client:
-        yield client
 
 
 def found(client: TestClient, query: str) -> list[str]:
