@@ -121,9 +121,12 @@ void reserve(const PackedHead& head, size_t n_tokens, size_t n_documents, HeadWo
     }
 }
 
-void make_room(HeadWorkspace::Document& document) {
-    if (document.n_candidates + kTileTerms + 16 <= document.candidates.capacity()) return;
-    Aligned<uint32_t> larger(2 * document.n_candidates + 1024);
+// Room for another tile's candidates of a document.
+void make_room(HeadWorkspace::Document& document, HeadWorkspace& workspace) {
+    const size_t needed = document.n_candidates + kTileTerms + 16;
+    if (needed <= document.candidates.capacity()) return;
+    if (needed > workspace.room) workspace.room = needed + needed / 2;
+    Aligned<uint32_t> larger(workspace.room);
     std::copy_n(document.candidates.data(), document.n_candidates, larger.data());
     document.candidates = std::move(larger);
 }
@@ -259,7 +262,7 @@ void find_candidates(const PackedHead& head, const Kernels& kernels, const float
         for (size_t d = 0; d < n_documents; ++d) {
             HeadWorkspace::Document& document = workspace.documents[d];
             if (document.n_tokens == 0) continue;
-            make_room(document);
+            make_room(document, workspace);
             document.n_candidates += kernels.filter.run(
                 tile,
                 {.codes = workspace.codes.data() + document.first_token * stride + head.basis().n_rest(),

@@ -27,6 +27,9 @@ struct HeadWorkspace {
         size_t n_candidates;
     };
     std::vector<Document> documents;
+    // Candidates that every document has room for: as many as any has needed. Were each to grow by itself, a
+    // long run's memory would creep up for as long as places in the batch go on meeting longer documents.
+    size_t room = 0;
     // A row or a number for each token of the batch. Sums and bounds are of a row's screened codes for the
     // filter, of all coordinates for what follows.
     Aligned<float> centered, coordinates, rest_norms;
