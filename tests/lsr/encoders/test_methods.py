@@ -257,7 +257,9 @@ def test_deepimpact_weighs_whole_words_by_their_first_token(tmp_path: Path, fold
         "token.0.weight": torch.randn(WIDTH, WIDTH, generator=generator),
         "token.0.bias": torch.randn(WIDTH, generator=generator),
         "token.1.weight": torch.randn(1, WIDTH, generator=generator),
-        "token.1.bias": torch.tensor([40.0]),
+        "token.1.bias": torch.tensor(
+            [200.0]
+        ),  # so that every word has weight, however the tokenizer was trained
     }
     save_file(tensors | layers, tmp_path / "words" / "head.safetensors")
     words = ["cat", "inverted", "the", "zebra", "terminology", "term"]
