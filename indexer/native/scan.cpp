@@ -112,9 +112,7 @@ void TileScanner::scan(size_t part, size_t tile) {
 void TileScanner::scan_fully(size_t tile) {
     rare_.clear();
     for (TermCursor& cursor : cursors_) {
-        if (take_list(cursor, tile, n_groups_, rare_) != Form::sparse) continue;
-        __builtin_prefetch(rare_.lists.back().offsets);
-        __builtin_prefetch(rare_.lists.back().codes);
+        if (take_list(cursor, tile, n_groups_, rare_) == Form::sparse) prefetch(rare_.lists.back());
     }
     if (rare_.rows.empty() && rare_.lists.empty()) return;
     sum_lists(rare_, n_groups_, *kernels_, acc_.get());

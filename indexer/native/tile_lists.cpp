@@ -9,7 +9,7 @@ namespace lsr {
 
 namespace {
 
-constexpr size_t kMostPrefetched = 4096;  // bytes of a list
+constexpr size_t kMostPrefetched = 16384;  // bytes of a list
 
 [[noreturn]] void refuse_list(const Lists& lists, uint32_t index, size_t tile) {
     throw Corrupt("the list of term " + std::to_string(lists.terms[index]) + " in tile " +
@@ -58,7 +58,7 @@ Form take_list(TermCursor& cursor, size_t tile, size_t n_groups, TileLists& list
 
 void prefetch(const WeightedList& list) {
     const size_t size = std::min(sparse_size_bytes(list.count), kMostPrefetched);
-    for (size_t at = 0; at < size; at += 64) __builtin_prefetch(list.offsets + at);
+    for (size_t at = 0; at < size; at += 64) __builtin_prefetch(list.offsets + at, 0, 2);
 }
 
 void sum_lists(const TileLists& lists, size_t n_groups, const KernelSet& kernels, uint16_t* acc) {

@@ -42,7 +42,7 @@ enum class Form : uint8_t { none, dense, sparse };
 // Adds the term's list in `tile`, if it has one, and says in which form. Leaves the cursor behind the tile.
 Form take_list(TermCursor& cursor, size_t tile, size_t n_groups, TileLists& lists);
 
-// Asks for all of a list that is short, as a rare term's is, so that it comes while other things are done.
+// Asks for a list, all of it if it is short, so that it comes to the second-level cache while rows are read.
 void prefetch(const WeightedList& list);
 
 // Sets the accumulators of n_groups groups to the sums of these lists.
