@@ -103,8 +103,9 @@ def _unreadable(text: str, error: UnexpectedInput) -> InvalidArgumentError:
         found = text[position : position + 1]
     at = f"at character {position + 1} ({found!r})" if found else "at its end"
     words = ", ".join(sorted(_WORDS.get(name, name) for name in expected))
+    advice = "; equality is one =" if text[max(position - 1, 0) : position + 1] == "==" else ""
     return InvalidArgumentError(
-        f"filter: cannot be read {at}: expected {words}. The filter is: {text[:200]}", field="filter"
+        f"filter: cannot be read {at}: expected {words}{advice}. The filter is: {text[:200]}", field="filter"
     )
 
 

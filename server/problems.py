@@ -121,6 +121,9 @@ def _field_error(each: Mapping[str, Any], model: type[BaseModel] | None) -> dict
         return {"field": path, "code": "unknown-field", "detail": _unknown(path, model)}
     if each["type"] == "missing" and not path:
         return {"field": "", "code": "invalid-argument", "detail": "the request has no body; send JSON"}
+    if not path and str(each["type"]).endswith("_type"):
+        detail = "the body must be a JSON object, sent with Content-Type: application/json"
+        return {"field": "", "code": "invalid-argument", "detail": detail}
     message = str(each["msg"]).removeprefix("Value error, ")
     return {"field": path, "code": "invalid-argument", "detail": f"{path}: {message}" if path else message}
 
@@ -134,9 +137,11 @@ def _path(location: Sequence[object]) -> str:
 
 
 def _unknown(path: str, model: type[BaseModel] | None) -> str:
-    name = path.rpartition(".")[2]
-    known = list(model.model_fields) if model is not None and "." not in path else []
+    outer, _, name = path.rpartition(".")
+    if outer.startswith("vector."):
+        return f'there is no field {path!r}; a term goes into "terms": {{"terms": {{{json.dumps(name)}: 1.0}}}}'
+    known = list(model.model_fields) if model is not None and not outer else []
     nearest = difflib.get_close_matches(name, known, n=1)
-    advice = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    listing = f" Known: {', '.join(known)}." if known and not nearest else ""
-    return f"there is no field {path!r}{advice}{listing}"
+    if nearest:
+        return f"there is no field {path!r}; did you mean {nearest[0]!r}?"
+    return f"there is no field {path!r}; known: {', '.join(known)}" if known else f"there is no field {path!r}"

@@ -76,6 +76,7 @@ BAD_BODIES: list[tuple[dict[str, Any], str, str, str]] = [
         "occurs twice",
     ),
     ({"vector": {"learned": {"terms": {"read": 1}, "w": 2}}}, "unknown-field", "", "vector.learned.w"),
+    ({"vector": {"learned": {"read": 1}}}, "unknown-field", "", '{"terms": {"read": 1.0}}'),
     ({"query": "x", "documents": ["body"]}, "invalid-argument", "documents[0]", "'title', 'text' or"),
     ({"query": "x", "filter": "kind ="}, "invalid-argument", "filter", "filter"),
     ({"query": "x", "k": 9_999, "offset": 2}, "invalid-argument", "k", "this server gives the best 10,000"),
@@ -120,11 +121,19 @@ def test_no_body(client: TestClient) -> None:
     assert "no body" in response.json()["detail"]
 
 
+def test_a_body_that_is_not_json(client: TestClient) -> None:
+    response = client.post("/v1/search", content="read a file", headers={"content-type": "text/plain"})
+
+    assert response.status_code == 422
+    assert "must be a JSON object" in response.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("query", "code", "says"),
     [
         ("q=x&k=0", "invalid-argument", "greater than or equal to 1"),
         ("q=x&explian=1", "unknown-field", "did you mean 'explain'"),
+        ("q=x&page=2", "unknown-field", "no field 'page'; known: q, k,"),
         ("q=x&fields=learned%3Dmuch", "invalid-argument", "NAME=WEIGHT"),
         ("q=x&documents=title,body", "invalid-argument", "no part is called 'body'"),
         ("k=3", "invalid-argument", "q: Field required"),

@@ -102,6 +102,7 @@ def test_counts_are_within_the_filter(index):
         ('lang "en"', r"at character 6"),
         ("year >= 2020 year", r"at character 14 \('year'\)"),
         ("lang = 'en'", r"at character 8"),
+        ('lang == "en"', "; equality is one ="),
         ('tag IN ("a"', r"at its end: expected \), ,|at its end: expected"),
         ('lang = "\\x"', "has an escape that JSON does not know"),
         ('lang = "\\ud800"', "has an escape that JSON does not know"),
