@@ -5,11 +5,10 @@
     for document, score in zip(collection.documents(hits.numbers), hits.scores): ...
     collection = collection.refresh()                        # the newest generation, itself if nothing changed
 
-Queries are vectors: one row a query in every field named, ``SparseVectors`` for an encoded field,
-                     ``TermCounts``
-(made with ``collection.counting_vocabulary(field)``) for a counted one. Several fields are summed exactly, each
-times its weight (the field's own unless ``weights`` names one; fields not queried take no part). Text comes in
-above, in the pipeline.
+Queries are vectors: one row a query in every field named, ``SparseVectors`` for an encoded field and
+``TermCounts`` (made with ``collection.counting_vocabulary(field)``) for a counted one. Several fields are
+summed exactly, each times its weight (the field's own unless ``weights`` names one; fields not queried take no
+part). Text comes in above, in the pipeline.
 
 A collection never changes and may be shared by threads. It holds every file of its generation open, so writers
 may replace and remove files at any time. Documents are named by their *number*, which is never given twice.
@@ -17,7 +16,6 @@ may replace and remove files at any time. Documents are named by their *number*,
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,28 +23,27 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from lsr.indexer import bm25
 from lsr.indexer.agreement import require_same_encoder
 from lsr.indexer.aliases import followed
 from lsr.indexer.arrays import Load
+from lsr.indexer.bitmaps import FilterBitmaps
 from lsr.indexer.documents import StoredDocument
 from lsr.indexer.fast import Mode, Tuned, check_mode, chosen, read_tuned
 from lsr.indexer.fields import FieldInfo
-from lsr.indexer.filters import Filter, parse_filter
+from lsr.indexer.filters import Filter
 from lsr.indexer.kernels import Approximation, Searcher
 from lsr.indexer.manifest import MANIFEST_NAME, FieldEntry, Manifest, SegmentEntry, read_manifest
-from lsr.indexer.queries import MergedQueries, merge_queries
+from lsr.indexer.places import Places
+from lsr.indexer.preparing import QueryPreparation
+from lsr.indexer.queries import MergedQueries
 from lsr.indexer.rows import BoolArray, FieldRows, Int64Array
 from lsr.indexer.segments import Segment
 from lsr.indexer.terms import open_terms, read_terms
-from lsr.indexer.tombstones import Words, live_mask, read_dead_frequencies, read_live_words, to_words
+from lsr.indexer.tombstones import Words, read_live_words
 
-from lsr.errors import IndexCorruptError, InvalidArgumentError, ModelMismatchError
+from lsr.errors import IndexCorruptError, InvalidArgumentError
 from lsr.vectors import Float32Array, SparseVectors, TermCounts, UInt32Array
 from lsr.vocabulary import GrowingVocabulary, Vocabulary
-
-VECTOR_CHUNK = 4096
-KEPT_FILTERS = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,20 +73,15 @@ class Collection:
         self.manifest = manifest
         self._load = load
         self._segments = list(segments)
-        self._live_words = [read_live_words(path, entry) for entry in manifest.segments]
-        self._field_ids = {entry.name: at for at, entry in enumerate(manifest.fields)}
-        self._bases = np.cumsum([0, *(segment.n_documents for segment in segments)])
-        self._first_numbers = [entry.first_number for entry in manifest.segments]
-        self._searcher = Searcher([segment.view for segment in segments], self._live_words)
+        live_words = [read_live_words(path, entry) for entry in manifest.segments]
+        self._searcher = Searcher([segment.view for segment in segments], live_words)
+        self._places = Places(path, manifest.segments, self._segments, live_words)
+        self._bitmaps = FilterBitmaps(self._segments, live_words)
         # Terms are read when first asked for; the files are opened now, while nobody can have removed them.
         self._term_files = {entry.name: open_terms(path, entry) for entry in manifest.fields}
-        self._frequencies = {
-            entry.name: self._live_frequencies(entry) for entry in manifest.fields if entry.kind == "counted"
-        }
+        self._preparation = QueryPreparation(path, manifest, self._segments)
         self._vocabularies: dict[str, Vocabulary] = {}
         self._counting: dict[str, GrowingVocabulary] = {}
-        self._lock = threading.Lock()
-        self._bitmaps: dict[str, list[Words]] = {}
 
     @classmethod
     def open(cls, path: Path | str, *, load: Load = "map") -> Collection:
@@ -148,18 +140,18 @@ class Collection:
 
     def field(self, name: str) -> FieldInfo:
         """Raises InvalidArgumentError, naming the fields there are."""
-        return self._field_info(self._field_entry(name))
+        return self._field_info(self._preparation.field(name))
 
     def vocabulary(self, field: str) -> Vocabulary:
         """A field's terms; for a counted field those of this generation."""
-        entry = self._field_entry(field)
+        entry = self._preparation.field(field)
         if field not in self._vocabularies:
             self._vocabularies[field] = Vocabulary(read_terms(self._term_files[field], entry.n_terms))
         return self._vocabularies[field]
 
     def counting_vocabulary(self, field: str) -> GrowingVocabulary:
         """A counted field's terms as an analyzer counts queries with; shared, so nothing may be added to it."""
-        if self._field_entry(field).kind != "counted":
+        if self._preparation.field(field).kind != "counted":
             raise InvalidArgumentError(f"field {field} is encoded: it counts nothing", field="field")
         if field not in self._counting:
             self._counting[field] = GrowingVocabulary(self.vocabulary(field).terms)
@@ -172,7 +164,7 @@ class Collection:
                  settings
         vocabulary: the encoder's; None for a counted field, which has its own
         """
-        require_same_encoder(self.path, self._field_entry(field), encoder, vocabulary)
+        require_same_encoder(self.path, self._preparation.field(field), encoder, vocabulary)
 
     # Search
 
@@ -202,7 +194,8 @@ class Collection:
             raise InvalidArgumentError(f"k must be at least 1, not {k}", field="k")
         wished = check_mode(mode, recall)
         merged = self.prepare(queries, weights=weights)
-        tuned = None if wished is None else self.tuned_for(wished, self._weights_of(queries, weights), k)
+        summed = self._preparation.weights(queries, weights)
+        tuned = None if wished is None else self.tuned_for(wished, summed, k)
         return self.search_merged(
             merged,
             k,
@@ -266,24 +259,11 @@ class Collection:
         """What a filter allows, one bitmap a segment. The last few texts' are kept, so a repeated filter is
         free.
         """
-        if isinstance(filter, Filter):
-            return [to_words(filter.matches(segment)) for segment in self._segments]
-        with self._lock:
-            known = self._bitmaps.pop(filter, None)
-            if known is not None:
-                self._bitmaps[filter] = known  # now the newest
-                return known
-        made = self.bitmaps(parse_filter(filter))
-        with self._lock:
-            self._bitmaps[filter] = made
-            if len(self._bitmaps) > KEPT_FILTERS:
-                del self._bitmaps[next(iter(self._bitmaps))]
-        return made
+        return self._bitmaps.of(filter)
 
     def n_allowed(self, filter: str | Filter) -> int:
         """How many live documents a filter allows."""
-        allowed = zip(self.bitmaps(filter), self._live_words, strict=True)
-        return sum(int(np.bitwise_count(one if live is None else one & live).sum()) for one, live in allowed)
+        return self._bitmaps.n_live(filter)
 
     def count(
         self,
@@ -307,8 +287,7 @@ class Collection:
         merged = self.prepare(queries, weights=weights)
         if len(merged) != 1:
             raise InvalidArgumentError(f"scores takes one query, not {len(merged)}", field="queries")
-        rows = [int(self._bases[at]) + position for at, position in map(self._locate, numbers)]
-        return self._searcher.scores(np.array(rows, np.int64), *merged.row(0))
+        return self._searcher.scores(self._places.rows(numbers), *merged.row(0))
 
     def prepare(
         self, queries: Mapping[str, FieldRows], *, weights: Mapping[str, float] | None = None
@@ -317,16 +296,7 @@ class Collection:
 
         A counted term weighs count × idf × the field's weight, an encoded one weight × the field's weight.
         """
-        for name in [*queries, *(weights or {})]:
-            self._field_entry(name)
-        weighted = {}
-        for name, rows in queries.items():
-            entry = self._field_entry(name)
-            weight = entry.weight if weights is None else weights.get(name, entry.weight)
-            values = self._counted_weights(entry, rows) if isinstance(rows, TermCounts) else rows.weights
-            self._check_rows(entry, rows)
-            weighted[self._field_ids[name]] = (rows.indptr, rows.terms, values, _checked_weight(name, weight))
-        return merge_queries(weighted)
+        return self._preparation.merged(queries, weights)
 
     # Documents
 
@@ -334,35 +304,15 @@ class Collection:
         """The documents with these numbers, in this order. Raises InvalidArgumentError for one that is not
         there.
         """
-        places = [self._locate(number) for number in numbers]
-        result: dict[int, StoredDocument] = {}
-        for at, segment in enumerate(self._segments):
-            wanted = [
-                (int(number), place[1]) for number, place in zip(numbers, places, strict=True) if place[0] == at
-            ]
-            for (number, _), row in zip(wanted, segment.documents.fetch([p for _, p in wanted]), strict=True):
-                result[number] = row.stored(number)
-        return [result[int(number)] for number in numbers]
+        return self._places.documents(numbers)
 
     def ids(self, numbers: Sequence[int] | Int64Array) -> list[str]:
         """The ids of the documents with these numbers, in this order."""
-        places = [self._locate(number) for number in numbers]
-        result: dict[tuple[int, int], str] = {}
-        for at, segment in enumerate(self._segments):
-            positions = [position for where, position in places if where == at]
-            result |= {
-                (at, position): name
-                for position, name in zip(positions, segment.documents.ids(positions), strict=True)
-            }
-        return [result[place] for place in places]
+        return self._places.ids(numbers)
 
     def number_of(self, document_id: str) -> int | None:
         """The number of the live document with this id."""
-        for at in reversed(range(len(self._segments))):
-            for _, position in self._segments[at].find_ids([document_id]):
-                if self._is_live(at, position):
-                    return int(self._segments[at].numbers[position])
-        return None
+        return self._places.number_of(document_id)
 
     def get(self, document_id: str) -> StoredDocument | None:
         """The live document with this id."""
@@ -371,27 +321,19 @@ class Collection:
 
     def all_documents(self) -> Iterator[StoredDocument]:
         """Every live document in the order of numbers, which is the order of last writes."""
-        for at, segment in enumerate(self._segments):
-            for position, row in enumerate(segment.documents.rows()):
-                if self._is_live(at, position):
-                    yield row.stored(int(segment.numbers[position]))
+        return self._places.all_documents()
 
     def sample(self, size: int, rng: np.random.Generator) -> Int64Array:
         """Numbers of up to ``size`` distinct live documents, drawn at random, ascending."""
         drawn = np.sort(rng.choice(max(self.n_documents, 1), min(size, self.n_documents), replace=False))
-        ends = np.cumsum([0, *(entry.n_live for entry in self.manifest.segments)])
-        numbers = [np.zeros(0, np.int64)]
-        for at, segment in enumerate(self._segments):
-            ranks = drawn[(drawn >= ends[at]) & (drawn < ends[at + 1])] - ends[at]
-            numbers.append(segment.numbers[np.flatnonzero(self.live_positions(at))[ranks]])
-        return np.concatenate(numbers)
+        return self._places.live_at(drawn)
 
     # Vectors
 
     def vector(self, number: int, field: str) -> tuple[UInt32Array, Float32Array]:
         """A document's terms and weights in a field, as scores are computed with; BM25 impacts if counted."""
-        self._field_entry(field)
-        at, position = self._locate(number)
+        self._preparation.field(field)
+        at, position = self._places.of(number)
         row = self._segments[at].weights(field, position, position + 1)
         return row.terms, row.values  # type: ignore[return-value]
 
@@ -402,9 +344,9 @@ class Collection:
 
     def numbered_vectors(self, field: str) -> Iterator[tuple[Int64Array, SparseVectors]]:
         """As ``vectors``, with document numbers in place of ids; a counted field's weights are its impacts."""
-        entry = self._field_entry(field)
+        entry = self._preparation.field(field)
         for at, segment in enumerate(self._segments):
-            for start, stop, kept in self._live_chunks(at):
+            for start, stop, kept in self._places.live_chunks(at):
                 rows = segment.weights(field, start, stop).where(kept)
                 vectors = SparseVectors(rows.indptr, rows.terms, rows.values, entry.n_terms)  # type: ignore[arg-type]
                 yield segment.numbers[start:stop][kept], vectors
@@ -413,7 +355,7 @@ class Collection:
         """Term counts and lengths of all live documents in a counted field, in the order of numbers."""
         for at, segment in enumerate(self._segments):
             forward = segment.forward(field)
-            for start, stop, kept in self._live_chunks(at):
+            for start, stop, kept in self._places.live_chunks(at):
                 rows = forward.rows(start, stop).where(kept)
                 yield TermCounts(
                     rows.indptr,  # type: ignore[arg-type]
@@ -424,17 +366,9 @@ class Collection:
 
     def live_positions(self, segment: int) -> BoolArray:
         """Which positions of a segment are alive, shape (n_documents of the segment,)."""
-        return live_mask(self._live_words[segment], self._segments[segment].n_documents)
+        return self._places.live_positions(segment)
 
     # Below: how the above is done
-
-    def _live_chunks(self, segment: int) -> Iterator[tuple[int, int, BoolArray]]:
-        """Ranges of positions with a live document, and which are alive."""
-        live = self.live_positions(segment)
-        for start in range(0, len(live), VECTOR_CHUNK):
-            kept = live[start : start + VECTOR_CHUNK]
-            if kept.any():
-                yield start, start + len(kept), kept
 
     @classmethod
     def _open_newest(cls, named: Path, path: Path, load: Load, opened: Mapping[str, Segment]) -> Collection:
@@ -465,19 +399,6 @@ class Collection:
             return known
         return Segment(path, entry, manifest.fields, load=load)
 
-    def _weights_of(
-        self, queries: Mapping[str, FieldRows], weights: Mapping[str, float] | None
-    ) -> dict[str, float]:
-        own = {name: self._field_entry(name).weight for name in queries}
-        return own if weights is None else {name: weights.get(name, weight) for name, weight in own.items()}
-
-    def _field_entry(self, name: str) -> FieldEntry:
-        if name not in self._field_ids:
-            raise InvalidArgumentError(
-                f"{self.path}: no field {name!r}; this index has {', '.join(self._field_ids)}", field="fields"
-            )
-        return self.manifest.fields[self._field_ids[name]]
-
     def _field_info(self, entry: FieldEntry) -> FieldInfo:
         live = self.manifest.live_counts(entry.name)
         n_documents = max(self.n_documents, 1)
@@ -499,79 +420,5 @@ class Collection:
             live_length=live.length / n_documents if counted else None,
         )
 
-    def _check_rows(self, entry: FieldEntry, rows: FieldRows) -> None:
-        expected = TermCounts if entry.kind == "counted" else SparseVectors
-        if not isinstance(rows, expected):
-            raise InvalidArgumentError(
-                f"field {entry.name} is {entry.kind}: query it with {expected.__name__},"
-                f" not {type(rows).__name__}",
-                field=f"queries.{entry.name}",
-            )
-        if isinstance(rows, SparseVectors) and rows.vocabulary_size != entry.n_terms:
-            raise ModelMismatchError(
-                f"{self.path}: field {entry.name} has a vocabulary of {entry.n_terms} terms, the query's"
-                " vectors"
-                f" have {rows.vocabulary_size}. Query with the model that made the index."
-            )
-
-    def _counted_weights(self, entry: FieldEntry, rows: TermCounts) -> npt.NDArray[np.float64]:
-        """count × idf of this generation. A term without live documents gets a weight too; it matches
-        nothing.
-        """
-        if len(rows.terms) and int(rows.terms.max()) >= entry.n_terms:
-            raise InvalidArgumentError(
-                f"field {entry.name}: term id {int(rows.terms.max())} is outside its {entry.n_terms} terms;"
-                " count queries with this collection's vocabulary",
-                field=f"queries.{entry.name}",
-            )
-        if entry.kind != "counted":
-            return rows.counts.astype(np.float64)
-        return rows.counts * bm25.idf(self._frequencies[entry.name][rows.terms], self.n_documents)
-
-    def _live_frequencies(self, entry: FieldEntry) -> npt.NDArray[np.int64]:
-        frequencies = np.zeros(entry.n_terms, np.int64)
-        for segment in self._segments:
-            present = segment.document_frequencies(entry.name)
-            if len(present.terms) and int(present.terms.max()) >= entry.n_terms:
-                raise IndexCorruptError(
-                    f"{segment.folder / (entry.name + '.df-terms.arr')}: a term id lies outside the vocabulary."
-                    " Restore the index from a snapshot, or build it again."
-                )
-            frequencies[present.terms] += present.counts
-        for segment_entry in self.manifest.segments:
-            terms, counts = read_dead_frequencies(self.path, segment_entry, entry)
-            frequencies[terms] -= counts
-        return np.maximum(frequencies, 0)
-
     def _hits(self, rows: Int64Array, scores: npt.NDArray[np.float64]) -> Hits:
-        return Hits(self._numbers(rows), scores)
-
-    def _numbers(self, rows: Int64Array) -> Int64Array:
-        if len(self._segments) == 1:
-            return self._segments[0].numbers[rows]
-        numbers = np.empty(len(rows), np.int64)
-        segment_of = np.searchsorted(self._bases, rows, side="right") - 1
-        for at in np.unique(segment_of):
-            chosen = segment_of == at
-            numbers[chosen] = self._segments[at].numbers[rows[chosen] - self._bases[at]]
-        return numbers
-
-    def _locate(self, number: int | np.integer) -> tuple[int, int]:
-        """Segment and position of a document, live or not."""
-        at = int(np.searchsorted(self._first_numbers, number, side="right")) - 1
-        position = self._segments[at].position_of(int(number)) if at >= 0 else None
-        if position is None:
-            raise InvalidArgumentError(f"{self.path}: no document with the number {number}", field="numbers")
-        return at, position
-
-    def _is_live(self, segment: int, position: int) -> bool:
-        words = self._live_words[segment]
-        return words is None or bool(int(words[position // 64]) >> (position % 64) & 1)
-
-
-def _checked_weight(name: str, weight: float) -> float:
-    if not 0.0 <= weight < float("inf"):
-        raise InvalidArgumentError(
-            f"the weight of field {name} must be 0 or more, not {weight}", field=f"weights.{name}"
-        )
-    return weight
+        return Hits(self._places.numbers(rows), scores)
