@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from lsr.indexer.filters import Filter, parse_filter
@@ -20,25 +21,40 @@ class FilterBitmaps:
         self._segments = segments
         self._live_words = live_words
         self._lock = threading.Lock()
-        self._kept: dict[str, list[Words]] = {}  # the newest last
+        self._kept: dict[str, tuple[Filter, list[Words]]] = {}  # the newest last
 
     def of(self, filter: str | Filter) -> list[Words]:
         """Dead documents are not left out. Raises InvalidArgumentError on a text that cannot be read."""
-        if isinstance(filter, Filter):
-            return [to_words(filter.matches(segment)) for segment in self._segments]
-        with self._lock:
-            known = self._kept.pop(filter, None)
-            if known is not None:
-                self._kept[filter] = known
-                return known
-        made = self.of(parse_filter(filter))
-        with self._lock:
-            self._kept[filter] = made
-            if len(self._kept) > KEPT_FILTERS:
-                del self._kept[next(iter(self._kept))]
-        return made
+        return self._made(filter) if isinstance(filter, Filter) else self._read(filter)[1]
 
     def n_live(self, filter: str | Filter) -> int:
         """How many live documents a filter allows."""
         allowed = zip(self.of(filter), self._live_words, strict=True)
         return sum(int(np.bitwise_count(one if live is None else one & live).sum()) for one, live in allowed)
+
+    def unknown_keys(self, filter: str | Filter) -> list[str]:
+        """The keys of metadata that a filter names and no document has, sorted."""
+        read = filter if isinstance(filter, Filter) else self._read(filter)[0]
+        return sorted(read.keys - self.keys)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys of the documents' metadata, deleted ones' included until a merge drops them."""
+        return frozenset().union(*(segment.metadata.keys for segment in self._segments))
+
+    def _read(self, text: str) -> tuple[Filter, list[Words]]:
+        with self._lock:
+            known = self._kept.pop(text, None)
+            if known is not None:
+                self._kept[text] = known
+                return known
+        read = parse_filter(text)
+        known = read, self._made(read)
+        with self._lock:
+            self._kept[text] = known
+            if len(self._kept) > KEPT_FILTERS:
+                del self._kept[next(iter(self._kept))]
+        return known
+
+    def _made(self, filter: Filter) -> list[Words]:
+        return [to_words(filter.matches(segment)) for segment in self._segments]

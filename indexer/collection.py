@@ -265,6 +265,15 @@ class Collection:
         """How many live documents a filter allows."""
         return self._bitmaps.n_live(filter)
 
+    def unknown_keys(self, filter: str | Filter) -> list[str]:
+        """The keys of metadata that a filter names and no document has: misspelt, perhaps."""
+        return self._bitmaps.unknown_keys(filter)
+
+    @property
+    def metadata_keys(self) -> list[str]:
+        """The keys that filters can name, sorted; dots lead into nested objects."""
+        return sorted(self._bitmaps.keys)
+
     def count(
         self,
         queries: Mapping[str, FieldRows],

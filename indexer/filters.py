@@ -67,10 +67,15 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter that has been read. ``matches`` answers for one segment: a mask over its positions."""
+    """A filter that has been read.
+
+    matches: answers for one segment: a mask over its positions
+    keys:    the keys of the metadata that it names
+    """
 
     text: str
     matches: Callable[[Segment], BoolArray]
+    keys: frozenset[str]
 
 
 def parse_filter(text: str) -> Filter:
@@ -85,7 +90,7 @@ def parse_filter(text: str) -> Filter:
         tree = _parser().parse(text)
     except UnexpectedInput as error:
         raise _unreadable(text, error) from error
-    return Filter(text, _compiled(tree, 0))
+    return Filter(text, _compiled(tree, 0), _keys(tree))
 
 
 @lru_cache(maxsize=1)
@@ -144,9 +149,18 @@ def _test(name: str, operator: str, values: list[Value]) -> Callable[[Segment], 
                 "filter: ids are texts, compared with =, !=, IN and NOT IN", field="filter"
             )
         return lambda segment: _with_ids(segment, ids)
-    key = name.strip("`")
-    key = key.removeprefix("metadata.") if not name.startswith("`") else key
+    key = _key(name)
     return lambda segment: segment.metadata.matching(key, operator, values)
+
+
+def _key(name: str) -> str:
+    return name.strip("`") if name.startswith("`") else name.removeprefix("metadata.")
+
+
+def _keys(tree: Tree[Token]) -> frozenset[str]:
+    tests = tree.find_pred(lambda part: part.data in ("comparison", "membership", "exclusion"))
+    names = [str(test.children[0]) for test in tests]
+    return frozenset(_key(name) for name in names if name != "id")
 
 
 def _with_ids(segment: Segment, ids: list[str]) -> BoolArray:

@@ -117,6 +117,11 @@ class MetadataColumns:
         ):
             raise self._corrupt("the arrays' lengths do not fit each other")
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys that any document has a value under."""
+        return frozenset(self._keys)
+
     def matching(self, key: str, operator: str, values: Sequence[Value]) -> BoolArray:
         """True where the document has a value under ``key`` that compares so with one of the values."""
         mask = np.zeros(self._n_documents, np.bool_)

@@ -166,10 +166,8 @@ def delete_documents(writer: CollectionWriter, ids: Sequence[str]) -> int:
     return sum(_delete_one(writer, each) for each in dict.fromkeys(ids))
 
 
-def filter_of_entries(condition: str | None) -> str | None:
+def filter_of_entries(condition: str) -> str:
     """A filter on documents as one on entries: ``id`` is the document's."""
-    if condition is None:
-        return None
     return _NAMES_AND_TEXTS.sub(
         lambda found: f"{KEY}.of" if found.group() == "id" else found.group(), condition
     )

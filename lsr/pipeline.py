@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from lsr.vocabulary import Vocabulary
 
 
+MOST_NAMED = 20  # names to choose from, in one message
 STALE_GROWTH = 1.5  # an index this many times larger or smaller than when it was tuned has to be tuned again
 
 
@@ -199,6 +200,7 @@ class Pipeline:
             warnings=(
                 *_warnings(query, self.collection.n_documents),
                 *_fast_warnings(tuned, request, self.collection.n_documents),
+                *_filter_warnings(self.collection, request.filter),
             ),
         )
 
@@ -267,7 +269,7 @@ def retrieve(
     In an index of passages a document's best passage stands for it.
     """
     split = passages.holds_passages(collection)
-    condition = passages.filter_of_entries(filter) if split else filter
+    condition = None if filter is None else _of_entries(collection, filter)
     least = max(1, min(k, collection.n_documents))
     prepared = collection.prepare(vectors, weights=weights)
 
@@ -402,11 +404,34 @@ def _fast_warnings(tuned: Tuned | None, request: SearchRequest, n_documents: int
     return warnings
 
 
+def _filter_warnings(collection: Collection, condition: str | None) -> list[str]:
+    """Keys that no document has; a filter may name them, but then hardly on purpose."""
+    if condition is None:
+        return []
+    unknown = collection.unknown_keys(_of_entries(collection, condition))
+    known = [key for key in collection.metadata_keys if not key.startswith(f"{passages.KEY}.")]
+    return [f"filter: no document has {key!r}; {_nearest(key, known)}" for key in unknown]
+
+
+def _of_entries(collection: Collection, condition: str) -> str:
+    """A condition on documents as the index's entries hold them."""
+    return passages.filter_of_entries(condition) if passages.holds_passages(collection) else condition
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    """Advice to someone who gave an unknown name."""
+    if not names:
+        return "documents have no metadata here"
+    nearest = difflib.get_close_matches(name, names, n=1)
+    if nearest:
+        return f"did you mean {nearest[0]!r}?"
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return f"choose from {', '.join(names[:MOST_NAMED])}{more}"
+
+
 def _check_field(name: str, known: Iterable[str], where: str) -> None:
     names = list(known)
     if name in names:
         return
-    nearest = difflib.get_close_matches(name, names, n=1)
-    advice = f"did you mean {nearest[0]!r}?" if nearest else f"choose from {', '.join(names)}"
     place = f"{where}.{name}"
-    raise InvalidArgumentError(f"{place}: there is no such field; {advice}", field=place)
+    raise InvalidArgumentError(f"{place}: there is no such field; {_nearest(name, names)}", field=place)

@@ -216,6 +216,24 @@ def test_a_filter_that_cannot_be_read_names_the_place(small_pipeline: Pipeline) 
         small_pipeline.search(SearchRequest("read", filter="kind == = 1"))
 
 
+@pytest.mark.parametrize(
+    ("condition", "warnings"),
+    [
+        ('kind = "howto" AND id != "zip"', []),
+        ('kin = "howto"', ["filter: no document has 'kin'; did you mean 'kind'?"]),
+        (
+            'NOT (year >= 2020 OR kind IN ("a")) AND `x y` != 1',
+            [f"filter: no document has {key!r}; choose from kind" for key in ("x y", "year")],
+        ),
+    ],
+)
+def test_a_filter_on_a_key_that_no_document_has_is_warned_of(
+    small_pipeline: Pipeline, condition: str, warnings: list[str]
+) -> None:
+    for _ in range(2):  # the second time its bitmaps are at hand
+        assert list(small_pipeline.search(SearchRequest("read", filter=condition)).warnings) == warnings
+
+
 def test_own_vectors_are_explained_without_a_query_text(small_pipeline: Pipeline) -> None:
     request = SearchRequest(vectors={"learned": {"open": 1.0}}, explain=True, highlight=True)
     for pipeline in (small_pipeline, Pipeline(small_pipeline.collection, {})):
