@@ -1,8 +1,8 @@
 """manifest.json: the one file that says what an index consists of.
 
 Whatever it does not name does not exist. It is replaced as a whole (``storage.replace_file``), carries a
-checksum of
-itself, and is read as untrusted input: every value is checked for type and range before anything uses it.
+checksum of itself, and is read as untrusted input: every value is checked for type and range before anything
+uses it.
 """
 
 from __future__ import annotations

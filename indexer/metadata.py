@@ -8,9 +8,8 @@ Arrays ``metadata.*`` of a segment, absent if none of its documents has metadata
     numbers           f64, ascending within a key
     number-positions  u32: the document that has the number
     text-starts       i64, n_keys + 1: each key's part of the distinct texts
-    texts             u8, the distinct texts of all keys, sorted within a key; each begins with its kind, "s"
-    for a
-                      text or "b" for true and false
+    texts             u8, the distinct texts of all keys, sorted within a key; each begins with its
+                      kind, "s" for a text or "b" for true and false
     text-offsets      i64, n_texts + 1: where each begins in ``texts``
     text-runs         i64, n_texts + 1: each text's part of the positions
     text-positions    u32: the documents that have the text, ascending

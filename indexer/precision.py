@@ -2,10 +2,8 @@
 
 Reduced weights *are* the field's weights from then on: scores are exact in them. float16 rounds to nearest;
 uint8 keeps the nearest multiple of one scale a field. A weight never becomes zero, because a non-zero that
-vanished would
-change which documents match: it becomes the smallest value the type has. Such changes, and weights above the
-                              largest
-value, are counted as clamped.
+vanished would change which documents match: it becomes the smallest value the type has. Such changes, and
+weights above the largest value, are counted as clamped.
 """
 
 from __future__ import annotations

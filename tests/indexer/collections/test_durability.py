@@ -1,8 +1,8 @@
 """Whatever stops a writer, every acknowledged commit is found again and nothing half-done is.
 
 ``FaultyStorage`` counts the steps by which an index changes on disk and fails at a chosen one. After a
-simulated power
-cut it also takes back what was not yet synced: contents of files, names in folders, renames and removals.
+simulated power cut it also takes back what was not yet synced: contents of files, names in folders, renames
+and removals.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ class PowerCutError(BaseException):
 class FaultyStorage(FileStorage):
     """Fails at step ``fail_at`` in the manner of ``fault``, and at every step after it.
 
-    stop: the process ends, everything it did is kept; lose: what was not synced is gone; tear: unsynced files
-          keep
-    half of their bytes; full, read-only: the system refuses whatever needs space, or any change at all;
+    stop: the process ends, everything it did is kept
+    lose: what was not synced is gone
+    tear: unsynced files keep half of their bytes
+    full, read-only: the system refuses whatever needs space, or any change at all
     ctrl-c: interrupted there, once.
     """
 
