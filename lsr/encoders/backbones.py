@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lsr.encoders.batching import is_out_of_memory
 from lsr.encoders.composition import Precision
 from lsr.encoders.eight_bits import EightBitLinear, store_in_8_bits
-from lsr.encoders.files import VOCABULARY_FILES, longest_input, model_files, tokenizer_files
+from lsr.encoders.files import ADAPTER_CONFIG, VOCABULARY_FILES, longest_input, model_files, tokenizer_files
 from lsr.encoders.tiled import VocabularyProjection
 from lsr.errors import ModelError, ModelNotFoundError, ModelUnsupportedError, ResourceError
 
@@ -173,8 +173,8 @@ def merge_adapter(model: Any, adapter: Path) -> Any:
         raise ModelError(
             f"{adapter}: reading a LoRA adapter needs the package peft: run `pip install 'lsr[lora]'`."
         ) from None
-    if not (adapter / "adapter_config.json").is_file():
-        raise ModelNotFoundError(f"{adapter}: no adapter_config.json there, so it is not a LoRA adapter.")
+    if not (adapter / ADAPTER_CONFIG).is_file():
+        raise ModelNotFoundError(f"{adapter}: no {ADAPTER_CONFIG} there, so it is not a LoRA adapter.")
     return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
 
 

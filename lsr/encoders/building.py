@@ -31,7 +31,7 @@ from lsr.encoders.native import NativeAttributor, NativeKernel
 from lsr.encoders.sides import NeuralSide, Side
 from lsr.encoders.tables import TableSide, read_table
 from lsr.encoders.tokens import Frame, TextTokenizer
-from lsr.errors import ModelError, ModelMismatchError
+from lsr.errors import ModelError, ModelMismatchError, ModelUnsupportedError
 from lsr.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -143,6 +143,11 @@ class Builder:
         return sum(counts.values())
 
     def _neural_side(self, parts: NeuralParts, folder: Path, length_name: str) -> Built:
+        if parts.backbone.adapter is not None and parts.backbone.kind != "causal-lm":
+            raise ModelUnsupportedError(
+                f"{parts.backbone.adapter}: adapters are merged into causal language models only, and"
+                f" {parts.backbone.folder} is none. Merge it with peft, save the model and give that folder."
+            )
         checkpoint = self._checkpoint(folder, parts)
         model = checkpoint if checkpoint is not None else self._model(folder, parts.backbone)
         length = parts.reading.length

@@ -8,6 +8,8 @@ from typing import Any
 # Where a head of our own is kept, and BGE-M3's per-token head.
 HEAD_FILE = "head.safetensors"
 BGE_M3_FILE = "sparse_linear.pt"
+# Settings of a LoRA adapter, which stands on another folder's weights.
+ADAPTER_CONFIG = "adapter_config.json"
 # Where tokenizers keep their vocabularies; one of them must be there.
 VOCABULARY_FILES = (
     "tokenizer.json",
@@ -23,6 +25,11 @@ def model_files(folder: Path) -> tuple[Path, ...]:
     """The files of a Hugging Face folder that decide its output."""
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
     return (*weights, folder / "config.json", *tokenizer_files(folder))
+
+
+def holds_weights(folder: Path) -> bool:
+    """Whether a folder holds a model's own weights, not an adapter's or a head's alone."""
+    return any(True for pattern in ("model*.safetensors", "pytorch_model*.bin") for _ in folder.glob(pattern))
 
 
 def tokenizer_files(folder: Path) -> tuple[Path, ...]:

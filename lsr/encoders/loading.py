@@ -19,6 +19,7 @@ from lsr.encoders.composition import (
     read_composition,
 )
 from lsr.encoders.encoder import ComposedEncoder, Origin
+from lsr.encoders.files import ADAPTER_CONFIG, holds_weights
 from lsr.encoders.hub import HUB_NAME, download
 from lsr.encoders.layouts import MODULES, licence_of, read_json, read_layout
 from lsr.encoders.methods import Method, for_backbone, method_named
@@ -70,7 +71,8 @@ def load_encoder(
     precision: Precision = "float32",
     kernel: KernelName = "auto",
 ) -> ComposedEncoder:
-    """An encoder from a folder (``lsr.json``, sentence-transformers, Hugging Face) or by name (built in, hub).
+    """An encoder from a folder (``lsr.json``, sentence-transformers, Hugging Face, LoRA adapter) or by name
+    (built in, hub).
 
     method: for a plain Hugging Face folder, the published method that its weights were trained for
         (lsr/encoders/methods.py); None: what the folder says, or splade-max
@@ -132,11 +134,14 @@ def _read_composition(folder: Path, method: str | None) -> Composition:
         return read_composition(folder)
     if (folder / MODULES).is_file():
         return read_layout(folder)
+    chosen = method_named(method or "splade-max")
+    if (folder / ADAPTER_CONFIG).is_file() and not holds_weights(folder):
+        return _adapted(folder, chosen)
     if (folder / "config.json").is_file():
-        return _compose(folder, method_named(method or "splade-max"))
+        return _compose(folder, chosen)
     raise ModelNotFoundError(
-        f"{folder}: holds no model: neither lsr.json, modules.json (sentence-transformers) nor config.json"
-        " (Hugging Face)."
+        f"{folder}: holds no model: neither lsr.json, modules.json (sentence-transformers), config.json"
+        f" (Hugging Face) nor {ADAPTER_CONFIG} (LoRA)."
     )
 
 
@@ -150,6 +155,35 @@ def _compose(folder: Path, method: Method) -> Composition:
         folder.resolve().name,
         method.name,
         licence_of(folder),
+    )
+
+
+def _adapted(folder: Path, method: Method) -> Composition:
+    """A method on the model that a LoRA adapter's settings name, with the adapter merged into its weights."""
+    base = _base_model(folder)
+    plain = _compose(base, method)
+    document, query = (_with_adapter(side, base, folder) for side in (plain.document, plain.query))
+    name = folder.resolve().name
+    return replace(plain, document=document, query=query, name=name, licence=licence_of(folder))
+
+
+def _with_adapter(parts: SideParts, base: Path, adapter: Path) -> SideParts:
+    if isinstance(parts, TableParts):
+        return replace(parts, tokenizer=str(base))
+    return replace(parts, backbone=replace(parts.backbone, folder=str(base), adapter=str(adapter.resolve())))
+
+
+def _base_model(adapter: Path) -> Path:
+    """The folder of the model that an adapter was trained on: named by path, or by its hub name."""
+    named = str(read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path") or "")
+    for folder in (adapter / named, Path(named)):
+        if named and (folder / "config.json").is_file():
+            return folder.resolve()
+    if HUB_NAME.fullmatch(named):
+        return download(named)
+    raise ModelNotFoundError(
+        f"{adapter / ADAPTER_CONFIG}: the model it was trained on, base_model_name_or_path {named!r}, is"
+        " neither a folder with a config.json nor a hub name. Write the path of its folder there."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -178,8 +180,6 @@ def test_echo_shares_the_length_between_the_copies(llama: Path) -> None:
 
 
 def test_prosper_on_a_decoder(tmp_path: Path, llama: Path, texts: Sequence[str]) -> None:
-    import shutil
-
     from safetensors.torch import save_file
     from transformers import AutoModelForCausalLM
 
@@ -239,6 +239,62 @@ def test_adapters_are_merged(tmp_path: Path, llama: Path, texts: Sequence[str]) 
         load_causal_lm(llama, adapter=tmp_path)
 
 
+@pytest.fixture
+def adapter(tmp_path: Path, llama: Path) -> Path:
+    """A LoRA adapter alone in its folder, as they are published."""
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    settings = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    torch.manual_seed(4)
+    adapted = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(llama), settings)
+    adapted.save_pretrained(tmp_path / "adapter")
+    adapted.merge_and_unload().save_pretrained(tmp_path / "merged")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / "merged" / name).write_bytes((llama / name).read_bytes())
+    return tmp_path / "adapter"
+
+
+def set_base(adapter: Path, base: str) -> None:
+    path = adapter / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model_name_or_path": base}))
+
+
+@pytest.mark.parametrize("method", ["mistral-splade", "echo-mistral-splade", "laconic"])
+def test_an_adapters_folder_is_a_model(
+    adapter: Path, llama: Path, tmp_path: Path, texts: Sequence[str], method: str
+) -> None:
+    expected = load_encoder(tmp_path / "merged", method=method)
+    encoder = load_encoder(adapter, method=method)
+    documents = dense(expected.encode_documents(texts))
+    assert np.abs(dense(encoder.encode_documents(texts)) - documents).max() <= 1e-4
+    assert np.abs(dense(encoder.encode_queries(texts)) - dense(expected.encode_queries(texts))).max() <= 1e-4
+    assert encoder.describe().name == "adapter"
+    assert encoder.describe().identity != load_encoder(llama, method=method).describe().identity
+    save_encoder(encoder, tmp_path / "saved")
+    again = load_encoder(tmp_path / "saved").encode_documents(texts)
+    assert np.abs(dense(again) - documents).max() <= 1e-4
+
+
+def test_an_adapters_model_is_found_beside_it(
+    adapter: Path, llama: Path, tmp_path: Path, texts: Sequence[str]
+) -> None:
+    expected = load_encoder(adapter, method="mistral-splade").encode_documents(texts)
+    shutil.copytree(llama, tmp_path / "base")
+    set_base(adapter, "../base")
+    found = load_encoder(adapter, method="mistral-splade").encode_documents(texts)
+    assert dense(found).tolist() == dense(expected).tolist()
+    set_base(adapter, "not there at all")
+    with pytest.raises(ModelNotFoundError, match=r"adapter_config\.json: .*'not there at all', is neither"):
+        load_encoder(adapter)
+
+
+def test_adapters_of_masked_models_are_refused(adapter: Path, tiny_bert: Path) -> None:
+    set_base(adapter, str(tiny_bert))
+    with pytest.raises(ModelUnsupportedError, match="into causal language models only"):
+        load_encoder(adapter)
+
+
 def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return (left * right).sum(1) / (np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1))
 
@@ -296,8 +352,6 @@ def test_large_vocabularies_stay_in_tiles(tmp_path: Path, texts: Sequence[str]) 
 
 
 def test_a_decoder_without_its_head_is_refused(tmp_path: Path, llama: Path) -> None:
-    import shutil
-
     from transformers import LlamaModel
 
     shutil.copytree(llama, tmp_path / "headless")

@@ -41,7 +41,7 @@ def test_an_architecture_that_rescales_its_logits_is_refused(
 
 
 def test_folders_without_a_model_say_what_was_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match=r"neither lsr\.json, modules\.json .* nor config\.json"):
+    with pytest.raises(ModelNotFoundError, match=r"neither lsr\.json, .*, config\.json .* nor adapter_"):
         load_encoder(tmp_path)
     with pytest.raises(ModelNotFoundError, match="no such folder, not a hub name"):
         load_encoder(tmp_path / "absent")
