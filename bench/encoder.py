@@ -3,7 +3,7 @@
     LSR_COLLECTIONS=... python bench/encoder.py speed     documents and queries
     LSR_COLLECTIONS=... python bench/encoder.py parity    vectors against torch float32, 1,000 texts of each set
     LSR_COLLECTIONS=... python bench/encoder.py memory    resident memory over 32,000 texts
-    LSR_COLLECTIONS=... python bench/encoder.py large     12 x 768, and a vocabulary of 128k
+    LSR_COLLECTIONS=... python bench/encoder.py large     12 x 768; a head, then a decoder of 128k terms
 
 Each measurement runs in a process of its own (encoder_worker.py), because threads and instruction sets are
 settled when libraries load. In a row named avx2 both sides are limited to AVX2. Rates are per second of CPU
@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 
 HERE = Path(__file__).resolve().parent
+MAKERS = {"minilm": "minilm_splade.py", "decoder": "random_decoder.py"}
 TEXTS = {"docstrings": 2000, "msmarco-dl": 5000}
 
 LIMITS = {
@@ -72,6 +73,8 @@ def main() -> int:
                     run_worker(task, isa, 1)
             else:
                 run_worker(task, "avx512", 1)
+                made = model_folder("decoder", work, texts)
+                run_worker(task | {"what": "decoder", "folder": str(made)}, "avx512", 1)
             if given.what in ("memory", "large"):
                 break  # of the first model
     return 0
@@ -104,7 +107,7 @@ def model_folder(name: str, work: Path, texts: Path) -> Path:
     if name == "splade-tiny":
         return SPLADE_TINY.locate()
     folder = work / name
-    subprocess.run([sys.executable, HERE / "minilm_splade.py", folder, texts], check=True)
+    subprocess.run([sys.executable, HERE / MAKERS[name], folder, texts], check=True)
     return folder
 
 
