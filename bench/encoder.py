@@ -1,9 +1,10 @@
 """Encoding speed beside sentence-transformers: the same texts, alternating, in one run.
 
-    LSR_COLLECTIONS=... python bench/encoder.py speed     documents and queries
-    LSR_COLLECTIONS=... python bench/encoder.py parity    vectors against torch float32, 1,000 texts of each set
-    LSR_COLLECTIONS=... python bench/encoder.py memory    resident memory over 32,000 texts
-    LSR_COLLECTIONS=... python bench/encoder.py large     12 x 768; a head, then a decoder of 128k terms
+    LSR_COLLECTIONS=... python bench/encoder.py speed      documents and queries
+    LSR_COLLECTIONS=... python bench/encoder.py parity     against torch float32, 1,000 texts of each set
+    LSR_COLLECTIONS=... python bench/encoder.py precision  what bfloat16 and int8 change
+    LSR_COLLECTIONS=... python bench/encoder.py memory     resident memory over 32,000 texts
+    LSR_COLLECTIONS=... python bench/encoder.py large      12 x 768; a head, then a decoder of 128k terms
 
 Each measurement runs in a process of its own (encoder_worker.py), because threads and instruction sets are
 settled when libraries load. In a row named avx2 both sides are limited to AVX2. Rates are per second of CPU
@@ -40,7 +41,7 @@ LIMITS = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["speed", "parity", "memory", "large"])
+    parser.add_argument("what", choices=["speed", "parity", "precision", "memory", "large"])
     parser.add_argument("--models", nargs="+", default=["splade-tiny", "minilm"])
     parser.add_argument("--isa", nargs="+", default=["avx512", "avx2"], choices=list(LIMITS))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
@@ -68,6 +69,8 @@ def main() -> int:
             elif given.what == "memory":
                 for side in ("lsr", "sentence-transformers"):
                     run_worker(task | {"side": side}, "avx512", 1)
+            elif given.what == "precision":
+                run_worker(task, "avx512", 1)
             elif given.what == "parity":
                 for isa in given.isa:
                     run_worker(task, isa, 1)
@@ -75,7 +78,7 @@ def main() -> int:
                 run_worker(task, "avx512", 1)
                 made = model_folder("decoder", work, texts)
                 run_worker(task | {"what": "decoder", "folder": str(made)}, "avx512", 1)
-            if given.what in ("memory", "large"):
+            if given.what in ("precision", "memory", "large"):
                 break  # of the first model
     return 0
 

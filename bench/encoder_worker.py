@@ -162,6 +162,32 @@ def parity(task: dict[str, Any], texts: dict[str, list[str]]) -> None:
         )
 
 
+def precision(task: dict[str, Any], texts: dict[str, list[str]]) -> None:
+    """What bfloat16 and 8-bit weights change of the vectors of 256 passages, beside exact float32."""
+    from lsr.encoders.loading import load_encoder
+
+    chosen = texts["msmarco-dl"][:: len(texts["msmarco-dl"]) // 256][:256]
+    exact = load_ours(task).encode_documents(chosen).to_scipy()
+    for name in ("bfloat16", "int8"):
+        encoder = load_encoder(task["folder"], threads=task["threads"], document_length=LENGTH, precision=name)
+        encoder.encode_documents(chosen[:16])
+        clock = Best()
+        clock.add(partial(encoder.encode_documents, chosen))
+        found = encoder.encode_documents(chosen).to_scipy()
+        difference = abs(found - exact)
+        lengths = [np.sqrt(np.asarray(each.multiply(each).sum(axis=1)).ravel()) for each in (found, exact)]
+        cosines = np.asarray(found.multiply(exact).sum(axis=1)).ravel() / (lengths[0] * lengths[1])
+        report(
+            precision=name,
+            documents_per_s=len(chosen) / clock.wall,
+            largest_difference=float(difference.max()),
+            mean_difference=float(difference.sum() / exact.nnz),
+            non_zeros=exact.nnz / len(chosen),
+            differing_supports=((found > 0) != (exact > 0)).nnz / len(chosen),
+            least_cosine=float(cosines.min()),
+        )
+
+
 def memory(task: dict[str, Any], texts: dict[str, list[str]]) -> None:
     """Resident memory every 2,000 texts; the first 2,000 are warm-up."""
     # As bytes: a str that was encoded keeps its UTF-8 form for as long as it lives, and would look like growth.
@@ -296,7 +322,7 @@ def main() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     torch.set_num_threads(task["threads"])
     texts = json.loads(Path(task["texts"]).read_text())
-    tasks = {"speed": speed, "parity": parity, "memory": memory, "large": large, "decoder": decoder}
+    tasks = {each.__name__: each for each in (speed, parity, precision, memory, large, decoder)}
     tasks[task["what"]](task, texts)
 
 
