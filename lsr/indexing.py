@@ -192,10 +192,6 @@ class DocumentEncoder:
         opened = open_fields(collection, fields, encoder=self.encoder, transform=self.plan.options.transform)
         return Pipeline(collection, opened)
 
-    @property
-    def truncated(self) -> int:
-        return self.encoder.statistics.truncated if self.encoder is not None else 0
-
     def entries(self, documents: Sequence[Document]) -> Sequence[Document]:
         """What the index holds of these documents: themselves, or their passages."""
         if self.cutter is None:

@@ -34,6 +34,7 @@ class ReencodeSummary:
     """What was made.
 
     caught_up: documents added, replaced or deleted in the old index while the new one was made
+    truncated, split: texts longer than the model reads, and documents cut into passages
     alias:     what names the new index now; None if none was asked for
     replaced:  the index that the alias named before
     """
@@ -44,6 +45,7 @@ class ReencodeSummary:
     documents: int
     caught_up: int
     truncated: int
+    split: int
     seconds: float
     alias: str | None
     replaced: str | None
@@ -103,7 +105,8 @@ def reencode(
         generation=made.generation,
         documents=made.n_documents,
         caught_up=follower.changed,
-        truncated=encoder.truncated,
+        truncated=made.manifest.counts.get("truncated", 0),
+        split=made.manifest.counts.get("split", 0),
         seconds=round(time.perf_counter() - started, 3),
         alias=None if alias is None else str(alias),
         replaced=None if replaced is None else str(replaced),

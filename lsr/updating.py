@@ -6,7 +6,7 @@ Documents are encoded with the index's own models; one whose id is there already
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ class Update:
     documents:  in it, or with ``staged`` those that a commit would leave
     changed:    documents added or replaced, deleted, or freed by a merge; of a commit all of these
     staged:     whether the change waits for a commit
+    truncated, split: of the texts added, those longer than the model reads, and documents cut into passages
     """
 
     path: str
@@ -38,6 +39,8 @@ class Update:
     documents: int
     changed: int
     staged: bool = False
+    truncated: int = 0
+    split: int = 0
 
 
 def add_documents(
@@ -84,7 +87,8 @@ def add_documents(
             changing.add(writer, batch)
             added += len(batch)
             progress(len(batch))
-        return _finished(writer, index, added, stage=stage)
+        counts, done = changing.counts(), _finished(writer, index, added, stage=stage)
+        return replace(done, truncated=counts["truncated"], split=counts["split"])
 
 
 def delete_documents(index: Path, ids: Sequence[str], *, stage: bool = False) -> Update:
@@ -140,7 +144,7 @@ class Changing:
 
     def add(self, writer: CollectionWriter, documents: Sequence[DocumentLike]) -> None:
         """Add documents, or replace those whose ids are there, all or none."""
-        before = self._counts()
+        before = self.counts()
         entries: Sequence[DocumentLike] = documents
         if self.cutter is not None:
             passages.require_distinct(documents)
@@ -148,13 +152,14 @@ class Changing:
         rows = document_rows(self.encoders, entries, writer)
         if self.cutter is not None:  # what is replaced may have had more passages
             passages.delete_documents(writer, [document.id for document in documents])
-        writer.add(entries, rows, counts=self._counts(since=before))
+        writer.add(entries, rows, counts=self.counts(since=before))
 
     def delete(self, writer: CollectionWriter, ids: Sequence[str]) -> int:
         """Delete documents; returns how many there were."""
         return writer.delete(ids) if self.cutter is None else passages.delete_documents(writer, ids)
 
-    def _counts(self, since: Mapping[str, int] | None = None) -> dict[str, int]:
+    def counts(self, since: Mapping[str, int] | None = None) -> dict[str, int]:
+        """Texts truncated and documents split so far, or since an earlier count."""
         models = [each.encoder for each in self.encoders.values() if isinstance(each, EncodedField)]
         return passages.text_counts(models[0] if models else None, self.cutter, since)
 

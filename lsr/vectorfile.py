@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lsr.encoders.base import Batching
 from lsr.encoders.expansion import document_text
+from lsr.forecast import Forecast
+from lsr.resident import peak_resident_bytes
 
 if TYPE_CHECKING:
     from lsr.data.documents import Document
@@ -24,15 +28,19 @@ def write_vectors(
     encode: Callable[[Sequence[str]], SparseVectors],
     encoder: SparseEncoder,
     progress: Callable[[int], None] = lambda _: None,
+    *,
+    expected: int | None = None,
+    on_forecast: Callable[[Forecast], None] = lambda _: None,
 ) -> int:
     """Encode documents and write one line each, heaviest terms first; returns how many.
 
     encode: the encoder's side to use, documents or queries
+    expected: documents there are, if that is known; on_forecast: called once, after the first full batch
     The file appears under its name when it is complete; a failure leaves what was there before.
     """
     info = encoder.describe()
     scratch = path.with_name(f"{path.name}.part")
-    written = 0
+    started, written = time.perf_counter(), 0
     stream = iter(documents)
     try:
         with scratch.open("w", encoding="utf-8") as file:
@@ -43,10 +51,29 @@ def write_vectors(
                     file.write(vector_line(document.id, text, vector))
                 written += len(batch)
                 progress(len(batch))
+                if written == BATCH:
+                    seconds = time.perf_counter() - started
+                    on_forecast(_forecast(encoder, written, seconds, file.tell(), expected))
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
     return written
+
+
+def _forecast(
+    encoder: SparseEncoder, written: int, seconds: float, n_bytes: int, expected: int | None
+) -> Forecast:
+    """What the whole file will take, if it goes on like its first documents."""
+    rate = written / seconds
+    return Forecast(
+        model=encoder.describe().name,
+        documents=expected,
+        documents_per_second=rate,
+        seconds=None if expected is None else max(0, expected - written) / rate,
+        memory_bytes=peak_resident_bytes(),
+        output_bytes=None if expected is None else int(n_bytes / written * expected),
+        batch_tokens=encoder.batch_tokens if isinstance(encoder, Batching) else 0,
+    )
 
 
 def vector_line(name: str, text: str, vector: dict[str, float]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import human_seconds, notes, preflight, print_json, progress, results
+from lsr.cli.output import human_seconds, notes, preflight, print_json, progress, results, texts_cut
 
 if TYPE_CHECKING:
     from lsr.reencoding import ReencodeSummary
@@ -125,8 +125,8 @@ def _report(summary: ReencodeSummary) -> None:
     out.print(f"{summary.documents:,} documents in {summary.path}, {human_seconds(summary.seconds)}")
     if summary.caught_up:
         out.print(f"{summary.caught_up:,} documents were changed meanwhile and are in it as they are now")
-    if summary.truncated:
-        out.print(f"{summary.truncated:,} texts were longer than the model reads and were cut")
+    for line in texts_cut(summary.truncated, summary.split):
+        out.print(line)
     if summary.alias is not None:
         out.print(f"{summary.alias} names {summary.path} now")
     else:

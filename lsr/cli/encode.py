@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from lsr.cli import options
-from lsr.cli.output import notes, preflight, print_json, progress, results
+from lsr.cli.output import notes, preflight, print_json, progress, results, texts_cut
 from lsr.cli.sources import open_source
 from lsr.errors import InvalidArgumentError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lsr.cli.sources import OpenSource
     from lsr.data.documents import Document
     from lsr.encoders.base import EncoderInfo, SparseEncoder
+    from lsr.forecast import Forecast
     from lsr.models import ModelOptions
     from lsr.passages import PassageCutter
     from lsr.vectors import SparseVectors
@@ -141,7 +142,13 @@ def encode(
         else:
             encoder, cutter = running.load()
             written = write_vectors(
-                running.entries(opened.documents, cutter), output, encoding_of(encoder, side), encoder, advance
+                running.entries(opened.documents, cutter),
+                output,
+                encoding_of(encoder, side),
+                encoder,
+                advance,
+                expected=opened.expected,
+                on_forecast=say_forecast,
             )
             done = Done(written, 0, encoder.statistics.truncated, _n_split(encoder, cutter), encoder.describe())
     _report(done, output, opened.report.skipped, as_json=as_json)
@@ -195,7 +202,6 @@ class Running:
             threads=self.threads or available_threads(),
             memory=self.memory,
         )
-        out = notes()
         computing = workers(plan) if several or here is None else nullcontext(OneProcess(here[0]))
         with computing as work:
             done = encode_to_shards(
@@ -205,10 +211,14 @@ class Running:
                 side=side.value,
                 progress=advance,
                 expected=opened.expected,
-                on_forecast=lambda forecast: out.print(preflight(forecast, "vectors")),
+                on_forecast=say_forecast,
             )
             n_split = done.split + (cutter.n_split if cutter is not None else 0)
             return Done(done.documents, done.reused, done.truncated, n_split, work.describe())
+
+
+def say_forecast(forecast: Forecast) -> None:
+    notes().print(preflight(forecast, "vectors"))
 
 
 def encoding_of(encoder: SparseEncoder, side: Side) -> Callable[[Sequence[str]], SparseVectors]:
@@ -235,10 +245,8 @@ def _report(done: Done, output: Path, skipped: int, *, as_json: bool) -> None:
         return
     before = f", {done.reused:,} of them from before" if done.reused else ""
     results().print(f"{done.written:,} vectors in {output}{before}")
-    if done.truncated:
-        notes().print(f"{done.truncated:,} texts were longer than the model reads and were cut")
-    if done.split:
-        notes().print(f"{done.split:,} documents were split into passages")
+    for line in texts_cut(done.truncated, done.split):
+        notes().print(line)
 
 
 def _show(encoder: SparseEncoder, vectors: SparseVectors, text: str, *, as_json: bool) -> None:

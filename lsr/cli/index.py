@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import human_bytes, human_seconds, notes, preflight, print_json, progress, results
+from lsr.cli.output import (
+    human_bytes,
+    human_seconds,
+    notes,
+    preflight,
+    print_json,
+    progress,
+    results,
+    texts_cut,
+)
 from lsr.cli.sources import open_source
 
 if TYPE_CHECKING:
@@ -149,10 +158,8 @@ def _report(summary: IndexSummary, opened: OpenSource) -> None:
         f" generation {summary.generation}, {human_seconds(summary.seconds)}"
     )
     out.print(f"searches sum {fields}")
-    if summary.truncated:
-        out.print(f"{summary.truncated:,} texts were longer than the model reads and were cut")
-    if summary.split:
-        out.print(f"{summary.split:,} documents were split into passages")
+    for line in texts_cut(summary.truncated, summary.split):
+        out.print(line)
     if summary.skipped:
         first = opened.report.first_errors[0]
         out.print(f"{summary.skipped:,} records were skipped; the first because {first}")

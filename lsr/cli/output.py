@@ -46,6 +46,14 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, highlight=False, markup=False, width=None if stream.isatty() else PIPE_WIDTH)
 
 
+def texts_cut(truncated: int, split: int) -> Iterator[str]:
+    """What a report says of texts that the model did not read as they are."""
+    if truncated:
+        yield f"{truncated:,} texts were longer than the model reads and were cut"
+    if split:
+        yield f"{split:,} documents were split into passages"
+
+
 def print_json(value: object) -> None:
     """One JSON document on standard output; dataclasses become objects."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=_plain, indent=2) + "\n")

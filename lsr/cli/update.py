@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import print_json, progress, results
+from lsr.cli.output import print_json, progress, results, texts_cut
 from lsr.cli.sources import open_source
 from lsr.errors import InvalidArgumentError
 
@@ -160,3 +160,5 @@ def _report(update: Update, what: str, *, as_json: bool) -> None:
         results().print(f"{said}, staged; {update.documents:,} in {update.path} after `lsr commit`")
     else:
         results().print(f"{said}; {update.documents:,} in {update.path}, generation {update.generation}")
+    for line in texts_cut(update.truncated, update.split):
+        results().print(line)

@@ -102,7 +102,9 @@ def test_long_documents_are_split(
     assert "compressed with zip" in hit["document"]["text"]
     assert f"passage {place['number']} of {place['count']}" in lsr(*query).out
     assert lsr("delete", tmp_path / "i", "long").out.startswith("1 documents deleted; 1 in")
-    assert lsr("add", tmp_path / "i", docs).out.startswith("2 documents added or replaced; 2 in")
+    added = lsr("add", tmp_path / "i", docs).out
+    assert added.startswith("2 documents added or replaced; 2 in")
+    assert "1 documents were split into passages" in added
     assert lsr("info", tmp_path / "i", "--json").json["split"] == 2
 
 

@@ -30,6 +30,18 @@ def test_added_documents_are_found_and_replace_those_with_their_id(
     assert found(lsr, index, "brand") == ["new"]
 
 
+def test_texts_longer_than_the_model_reads_are_counted(
+    lsr: RunLsr, documents: Path, write_lines: Callable[..., Path], tmp_path: Path
+) -> None:
+    assert lsr("index", documents, "-o", tmp_path / "i").status == 0
+    more = write_lines([{"_id": "long", "text": "an archive of files " * 200}, {"_id": "new", "text": "new"}])
+    added = lsr("add", tmp_path / "i", more)
+
+    assert "1 texts were longer than the model reads and were cut" in added.out
+    again = lsr("add", tmp_path / "i", more, "--stage", "--json").json
+    assert (again["truncated"], again["split"]) == (1, 0)
+
+
 def test_a_broken_line_adds_nothing(
     lsr: RunLsr, index: Path, write_lines: Callable[..., Path], tree_bytes: Callable[[Path], dict[str, bytes]]
 ) -> None:
