@@ -10,7 +10,7 @@ import numpy as np
 
 from lsr.encoders.base import EncoderInfo
 from lsr.encoders.checkpoints import Checkpoint
-from lsr.encoders.checks import check_length
+from lsr.encoders.checks import check_first_position, check_length, check_table
 from lsr.encoders.choosing import HeadSource, checkpoint_for, kernel_for, torch_kernel_for
 from lsr.encoders.composition import (
     Backbone,
@@ -88,14 +88,17 @@ class Builder:
         self._kernels: dict[tuple[int, Head, Frame], Kernel] = {}
 
     def encoder(self, origin: Origin) -> ComposedEncoder:
-        """Raises ModelMismatchError if the two sides have different vocabularies."""
+        """Raises ModelMismatchError if the two sides have different vocabularies, and what loading raises."""
         composition = origin.composition
+        check_table(composition.document, origin.document_folder)
+        check_table(composition.query, origin.query_folder)
         documents = self._side(composition.document, origin.document_folder, "document_length", None)
         queries = self._side(composition.query, origin.query_folder, "query_length", documents.terms)
         if documents.terms != queries.terms:
             raise ModelMismatchError(
                 f"{composition.name}: its query side ({len(queries.terms)} terms) and its document side"
                 f" ({len(documents.terms)} terms) have different vocabularies, so their vectors share no terms."
+                " Name a query model of the same vocabulary."
             )
         settled = replace(composition, document=documents.parts, query=queries.parts)
         vocabulary = Vocabulary(documents.terms)
@@ -148,6 +151,7 @@ class Builder:
                 f"{parts.backbone.adapter}: adapters are merged into causal language models only, and"
                 f" {parts.backbone.folder} is none. Merge it with peft, save the model and give that folder."
             )
+        check_first_position(parts, folder)
         checkpoint = self._checkpoint(folder, parts)
         model = checkpoint if checkpoint is not None else self._model(folder, parts.backbone)
         length = parts.reading.length

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from lsr.errors import InvalidArgumentError, ResourceError
+from lsr.encoders.composition import NeuralParts, SideParts, TableParts, VocabularyHead
+from lsr.errors import InvalidArgumentError, ModelNotFoundError, ModelUnsupportedError, ResourceError
 
 
 def check_texts(texts: Sequence[str]) -> None:
@@ -46,3 +48,24 @@ def check_length(length: int, longest: int, name: str) -> None:
     if length < 1 or (longest and length > longest):
         upto = f"to {longest} for this model" if longest else "or more"
         raise InvalidArgumentError(f"{name} must be 1 {upto}, not {length}", field=name)
+
+
+def check_table(parts: SideParts, folder: Path) -> None:
+    """Raise ModelNotFoundError for a table that is not there, before a model is loaded for minutes."""
+    if isinstance(parts, TableParts) and parts.table is not None and not (folder / parts.table).is_file():
+        raise ModelNotFoundError(
+            f"{folder / parts.table}: no such table of query weights. Make one of your documents with"
+            " `lsr idf`, or name another one with queries (`--queries idf.json`)."
+        )
+
+
+def check_first_position(parts: NeuralParts, folder: Path) -> None:
+    """Raise ModelUnsupportedError for a head that would say the same of every text."""
+    head, backbone = parts.head, parts.backbone
+    reads_first = head.positions == "first" or (isinstance(head, VocabularyHead) and head.quality)
+    if reads_first and backbone.kind == "causal-lm" and not backbone.bidirectional:
+        raise ModelUnsupportedError(
+            f"{folder / backbone.folder}: a causal language model's first position sees nothing of the text,"
+            " and this method weighs by it, so it would say the same of every text. Use a masked language"
+            " model."
+        )

@@ -90,12 +90,15 @@ def read_head(folder: Path, device: torch.device, dtype: torch.dtype) -> HeadWei
 
 
 def _token_projection(folder: Path) -> dict[str, Tensor]:
+    """The layer in the model's own files: safetensors, or the older form that the methods were published in."""
     from safetensors import safe_open
 
     found: dict[str, Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 - not a mapping
-                if name.startswith(TOKEN_PROJECTION):
-                    found["token." + name.removeprefix(TOKEN_PROJECTION)] = tensors.get_tensor(name)
-    return found
+            names = [name for name in tensors.keys() if name.startswith(TOKEN_PROJECTION)]  # noqa: SIM118
+            found |= {name: tensors.get_tensor(name) for name in names}
+    for path in sorted(folder.glob("pytorch_model*.bin")) if not found else []:
+        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        found |= {name: stored[name] for name in stored if name.startswith(TOKEN_PROJECTION)}
+    return {"token." + name.removeprefix(TOKEN_PROJECTION): tensor for name, tensor in found.items()}

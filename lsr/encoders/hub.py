@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from lsr.encoders.files import BGE_M3_FILE
 from lsr.errors import ModelNotFoundError
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # Weights in safe forms, configuration and tokenizers; never code or pickles that are not weights.
-WANTED = ["*.json", "*.txt", "*.model", "*.safetensors", "pytorch_model*.bin", "README.md"]
+WANTED = ["*.json", "*.txt", "*.model", "*.safetensors", "pytorch_model*.bin", BGE_M3_FILE, "README.md"]
 
 
 def download(name: str) -> Path:

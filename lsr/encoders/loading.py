@@ -190,8 +190,6 @@ def _base_model(adapter: Path) -> Path:
 def _with_queries(origin: Origin, given: Path, method: str | None) -> Origin:
     composition = origin.composition
     if given.suffix in TABLE_SUFFIXES:
-        if not given.is_file():
-            raise ModelNotFoundError(f"{given}: no such table of query weights.")
         document = composition.document
         tokenizer = document.backbone.folder if isinstance(document, NeuralParts) else document.tokenizer
         table: SideParts = TableParts(

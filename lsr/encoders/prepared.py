@@ -21,6 +21,7 @@ from lsr.vocabulary import Vocabulary
 
 # Documents whose passages are held together before they are merged.
 WINDOW = 1024
+SHOWN = 60  # characters of a text in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,12 @@ class TextTransform:
         module, separator, attribute = name.partition(":")
         try:
             function = getattr(importlib.import_module(module), attribute) if separator else None
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # a module of the user's may raise anything
             raise InvalidArgumentError(
-                f"transform {name!r} cannot be imported: {error}.", field="transform"
-            ) from None
+                f"transform {name!r} cannot be imported: {_one_line(error)}. Modules are looked for where"
+                " Python does, and by the command line in the current folder.",
+                field="transform",
+            ) from error
         if not callable(function):
             raise InvalidArgumentError(
                 f"transform {name!r} names no function; write it as package.module:function.", field="transform"
@@ -52,13 +55,22 @@ class TextTransform:
         return cls(name, function, hashlib.sha256(_source_of(function).encode()).hexdigest())
 
     def __call__(self, texts: Sequence[str]) -> list[str]:
-        changed = [self.function(text) for text in texts]
-        for at, text in enumerate(changed):
-            if not isinstance(text, str):
-                raise InvalidArgumentError(
-                    f"transform {self.name!r} gave a {type(text).__name__} for texts[{at}], not a string.",
-                    field="transform",
-                )
+        return [self._changed(at, text) for at, text in enumerate(texts)]
+
+    def _changed(self, at: int, text: str) -> str:
+        """The function is the user's own, so whatever it does wrong is theirs to mend."""
+        try:
+            changed = self.function(text)
+        except Exception as error:
+            raise InvalidArgumentError(
+                f"transform {self.name!r} failed at texts[{at}], {text[:SHOWN]!r}: {_one_line(error)}.",
+                field="transform",
+            ) from error
+        if not isinstance(changed, str):
+            raise InvalidArgumentError(
+                f"transform {self.name!r} gave a {type(changed).__name__} for texts[{at}], not a string.",
+                field="transform",
+            )
         return changed
 
 
@@ -157,6 +169,11 @@ class PreparedEncoder:
     def _transformed(self, texts: Sequence[str]) -> Sequence[str]:
         check_texts(texts)
         return self._transform(texts) if self._transform is not None else texts
+
+
+def _one_line(error: Exception) -> str:
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0].rstrip('.')}" if said else type(error).__name__
 
 
 def check_fits(splitting: Splitting, info: EncoderInfo) -> None:

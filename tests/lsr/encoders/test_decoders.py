@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from lsr.encoders.loading import load_encoder
 from lsr.encoders.methods import METHODS
 from lsr.encoders.saving import save_encoder
 from lsr.encoders.tokens import TextTokenizer
-from lsr.errors import ModelNotFoundError, ModelUnsupportedError
+from lsr.errors import ModelError, ModelNotFoundError, ModelUnsupportedError
 
 ARCHITECTURES = ("llama", "mistral", "qwen2", "gemma2")
 WITH_BOS = ("llama", "mistral", "gemma2")
@@ -360,6 +361,27 @@ def test_a_decoder_without_its_head_is_refused(tmp_path: Path, llama: Path) -> N
     (tmp_path / "headless" / "config.json").write_text(config)
     with pytest.raises(ModelUnsupportedError, match=r"LlamaForCausalLM needs: lm_head\.weight"):
         load_encoder(tmp_path / "headless")
+
+
+def test_methods_that_weigh_by_the_first_position_need_a_model_that_sees_ahead(
+    tmp_path: Path, llama: Path
+) -> None:
+    for method in ("tilde", "epic"):
+        with pytest.raises(ModelUnsupportedError, match=r"llama: a causal .* the same of every text"):
+            load_encoder(llama, method=method)
+    head = VocabularyHead(positions="first")
+    side = NeuralParts(backbone=Backbone(str(llama), "causal-lm", bidirectional=True), head=head)
+    (tmp_path / "both-ways").mkdir()
+    write_composition(Composition(side, side, "both-ways"), tmp_path / "both-ways")
+    encoder = load_encoder(tmp_path / "both-ways")
+    first, second = dense(encoder.encode_documents(["the cat", "the mat"]))
+    assert np.abs(first - second).max() > 1e-4
+
+
+def test_adapters_need_peft(adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ModelError, match=r"needs the package peft: run `pip install 'lsr\[lora\]'`"):
+        load_encoder(adapter, method="mistral-splade")
 
 
 def test_plain_decoder_folders_default_to_max_pooling(llama: Path) -> None:

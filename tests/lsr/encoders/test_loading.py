@@ -23,6 +23,20 @@ def test_a_model_without_its_head_is_refused_by_name(tmp_path: Path, tiny_bert: 
         load_encoder(tmp_path / "headless")
 
 
+def test_loading_says_nothing_but_what_is_wrong(
+    tmp_path: Path, tiny_bert: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """transformers prints a table of weights left out or missing; what matters of it is an error here."""
+    from transformers.utils import logging as transformers_logging
+
+    before = transformers_logging.get_verbosity()
+    with pytest.raises(ModelUnsupportedError, match=r"needs the weights token\.weight"):
+        load_encoder(tiny_bert, method="unicoil")
+    said = capfd.readouterr()
+    assert said.out + said.err == ""
+    assert transformers_logging.get_verbosity() == before
+
+
 def test_an_architecture_that_rescales_its_logits_is_refused(
     tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +101,17 @@ def test_lsr_json_is_read_strictly(tmp_path: Path, tiny_bert: Path) -> None:
         load_encoder(folder)
     for part in ("lsr.json", "document.neural.head.vocabulary.pooling", "query.neural.colour", "format"):
         assert part in str(caught.value)
+
+
+def test_everything_that_a_published_folder_is_read_from_is_downloaded() -> None:
+    from fnmatch import fnmatch
+
+    from lsr.encoders.files import BGE_M3_FILE, HEAD_FILE, VOCABULARY_FILES
+    from lsr.encoders.hub import WANTED
+
+    for name in (BGE_M3_FILE, HEAD_FILE, *VOCABULARY_FILES, "lsr.json", "words.txt", "idf.json"):
+        assert any(fnmatch(name, pattern) for pattern in WANTED), name
+    assert not any(fnmatch(name, pattern) for pattern in WANTED for name in ("model.py", "training_args.bin"))
 
 
 def test_a_copied_folder_keeps_its_identity(tmp_path: Path, tiny_bert: Path) -> None:

@@ -19,7 +19,7 @@ from lsr.encoders.loading import load_encoder
 from lsr.encoders.methods import METHODS, method_named
 from lsr.encoders.saving import save_encoder
 from lsr.encoders.tables import idf_table, write_idf
-from lsr.errors import InvalidArgumentError, ModelError, ModelUnsupportedError
+from lsr.errors import InvalidArgumentError, ModelError, ModelNotFoundError, ModelUnsupportedError
 from lsr.vectors import SparseVectors
 
 WIDTH = 32
@@ -300,8 +300,15 @@ def test_published_heads_are_found_where_they_lie(tmp_path: Path, folder: Path, 
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("cls.")}
     tensors |= {"tok_proj.weight": head["token.weight"], "tok_proj.bias": head["token.bias"]}
     save_file(tensors, tmp_path / "tok-proj" / "model.safetensors", metadata={"format": "pt"})
+    shutil.copytree(tmp_path / "tok-proj", tmp_path / "tok-proj-in-a-bin")
+    (tmp_path / "tok-proj-in-a-bin" / "model.safetensors").unlink()
+    torch.save(tensors, tmp_path / "tok-proj-in-a-bin" / "pytorch_model.bin")
     expected = load_encoder(folder, method="unicoil").encode_documents(texts).weights.tolist()
-    for name, method in (("bge", "bge-m3-lexical"), ("tok-proj", "unicoil")):
+    for name, method in (
+        ("bge", "bge-m3-lexical"),
+        ("tok-proj", "unicoil"),
+        ("tok-proj-in-a-bin", "unicoil"),
+    ):
         encoder = load_encoder(tmp_path / name, method=method)
         assert encoder.encode_documents(texts).weights.tolist() == expected
         save_encoder(encoder, tmp_path / f"{name}-saved")
@@ -315,6 +322,9 @@ def test_a_missing_head_is_refused_by_name(tmp_path: Path, tiny_bert: Path) -> N
         load_encoder(tiny_bert, method="sparta")
     with pytest.raises(ModelError, match=r"words\.txt: the list of the words"):
         load_encoder(tiny_bert, method="deepimpact")
+    for method, table in (("inference-free", "idf.json"), ("li-lsr", "table.safetensors")):
+        with pytest.raises(ModelNotFoundError, match=rf"{table}: no such table.*Make one .* `lsr idf`"):
+            load_encoder(tiny_bert, method=method)
 
 
 def test_inference_free_and_learned_tables(tmp_path: Path, folder: Path, texts: Sequence[str]) -> None:

@@ -28,7 +28,9 @@ def encoder(tiny_bert: Path) -> ComposedEncoder:
 def masking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a transform in a module of the user's own."""
     (tmp_path / "my_masks.py").write_text(
-        "def mask(text):\n    return text.replace('France', 'the')\n\n\ndef broken(text):\n    return None\n"
+        "def mask(text):\n    return text.replace('France', 'the')\n\n\n"
+        "def broken(text):\n    return None\n\n\n"
+        "def failing(text):\n    return {'a': 'b'}[text] if text == 'a' else {}['no name']\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "my_masks", raising=False)
@@ -89,13 +91,15 @@ def test_a_changed_function_is_noticed(tmp_path: Path, masking: str) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("no_such_module_here:f", "cannot be imported"),
+        ("no_such_module_here:f", "cannot be imported: ModuleNotFoundError: .*in the current folder"),
         ("my_masks:absent", "cannot be imported"),
+        ("my_slips:f", "'my_slips:f' cannot be imported: SyntaxError"),
         ("my_masks", "write it as package.module:function"),
         ("my_masks:__name__", "names no function"),
     ],
 )
-def test_transforms_that_are_none(masking: str, name: str, says: str) -> None:
+def test_transforms_that_are_none(masking: str, tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / "my_slips.py").write_text("def f(text) return text")
     with pytest.raises(InvalidArgumentError, match=says):
         TextTransform.load(name)
 
@@ -104,6 +108,10 @@ def test_transforms_must_give_texts(encoder: ComposedEncoder, masking: str) -> N
     prepared = PreparedEncoder(encoder, transform=TextTransform.load("my_masks:broken"))
     with pytest.raises(InvalidArgumentError, match=r"gave a NoneType for texts\[0\]"):
         prepared.encode_documents(["a"])
+    failing = PreparedEncoder(encoder, transform=TextTransform.load("my_masks:failing"))
+    said = r"'my_masks:failing' failed at texts\[1\], 'bad text': KeyError: 'no name'\."
+    with pytest.raises(InvalidArgumentError, match=said):
+        failing.encode_queries(["a", "bad text"])
 
 
 def test_passages_longer_than_the_encoder_reads_are_refused(encoder: ComposedEncoder) -> None:
