@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -269,9 +269,16 @@ def large(task: dict[str, Any], texts: dict[str, list[str]]) -> None:
 
 def decoder(task: dict[str, Any], texts: dict[str, list[str]]) -> None:
     """A random Llama of 128,256 terms through the product's own loading, as Echo-Mistral-SPLADE."""
+    from lsr.encoders.composition import Composition, NeuralParts, write_composition
     from lsr.encoders.loading import load_encoder
+    from lsr.encoders.methods import METHODS
 
-    encoder = load_encoder(task["folder"], method="echo-mistral-splade", threads=task["threads"])
+    # Echo-Mistral-SPLADE with the output layer of the model's own, whose rows make its vectors sparse.
+    parts = METHODS["echo-mistral-splade"].document
+    assert isinstance(parts, NeuralParts)
+    side = replace(parts, backbone=replace(parts.backbone, tied=False))
+    write_composition(Composition(side, side, "random-decoder"), Path(task["folder"]))
+    encoder = load_encoder(task["folder"], threads=task["threads"])
     every = texts["msmarco-dl"]
     chosen = [every[at * len(every) // 48] for at in range(48)]
     loaded, resident, anonymous, clock = status("VmRSS"), [], [], Best()

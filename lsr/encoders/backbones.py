@@ -148,21 +148,35 @@ def load_causal_lm(
     device: str = "cpu",
     precision: Precision = "float32",
     bidirectional: bool = False,
+    tied: bool = False,
     adapter: Path | None = None,
 ) -> LanguageModel:
     """A causal language model (Llama, Mistral, Qwen, Gemma, ...), its adapter merged in.
 
+    tied: its input embeddings take the place of an output layer of its own; an adapter of that layer is added
     Raises as ``load_masked_lm`` does, and ModelError if peft is not there to read the adapter.
     """
     from transformers import AutoModelForCausalLM
 
     model = _load_whole(AutoModelForCausalLM, folder, precision)
+    if tied:
+        tie_output(model)
     if adapter is not None:
         model = merge_adapter(model, adapter)
     model.config.use_cache = False
     loaded = split_head(_ready(model, device, precision), folder)
     files = loaded.files + (tuple(sorted(adapter.glob("adapter_*"))) if adapter is not None else ())
     return replace(loaded, bidirectional=bidirectional, files=files)
+
+
+def tie_output(model: Any) -> None:
+    """Make a copy of the input embeddings the output layer, unless they are one already.
+
+    A copy, because an adapter may be merged into the output layer and must leave the input alone.
+    """
+    embeddings, output = model.get_input_embeddings().weight, model.get_output_embeddings()
+    if output.weight is not embeddings:
+        output.weight = nn.Parameter(embeddings.detach().clone(), requires_grad=False)
 
 
 def merge_adapter(model: Any, adapter: Path) -> Any:

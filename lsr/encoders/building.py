@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lsr.encoders.base import EncoderInfo
 from lsr.encoders.checkpoints import Checkpoint
 from lsr.encoders.checks import check_first_position, check_length, check_table
@@ -27,9 +25,10 @@ from lsr.encoders.composition import (
 from lsr.encoders.encoder import ComposedEncoder, Origin
 from lsr.encoders.files import tokenizer_files
 from lsr.encoders.identity import identity_of
+from lsr.encoders.left_out import left_out_terms
 from lsr.encoders.native import NativeAttributor, NativeKernel
 from lsr.encoders.sides import NeuralSide, Side
-from lsr.encoders.tables import TableSide, read_table
+from lsr.encoders.tables import TableSide, table_of
 from lsr.encoders.tokens import Frame, TextTokenizer
 from lsr.errors import ModelError, ModelMismatchError, ModelUnsupportedError
 from lsr.vocabulary import Vocabulary
@@ -171,6 +170,7 @@ class Builder:
             length=length,
             memory=self._memory(model),
             own_terms=parts.own_terms,
+            left_out=left_out_terms(parts.left_out, model.tokenizer),
             shaping=parts.shaping,
         )
         files = (*model.files, *computing.files, *words_files(folder, parts.reading))
@@ -186,10 +186,8 @@ class Builder:
         )
         own_terms = words or tokens
         files = (*tokenizer_files(folder / parts.tokenizer), *words_files(folder, parts.reading))
-        table = np.ones(len(own_terms), np.float32)
-        if parts.table is not None:
-            table = read_table(folder / parts.table, own_terms)
-            files = (*files, folder / parts.table)
+        table = table_of(parts, folder, own_terms, tokenizer)
+        files = (*files, folder / parts.table) if parts.table is not None else files
         settled = replace(parts, reading=replace(parts.reading, length=parts.reading.length or 0))
         reader = TextTokenizer(tokenizer, settled.reading, index_of(words))
         side = TableSide(
@@ -229,6 +227,7 @@ class Builder:
                     device=device,
                     precision=precision,
                     bidirectional=backbone.bidirectional,
+                    tied=backbone.tied,
                     adapter=adapter,
                 )
         return self._models[key]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, TypeAdapter, ValidationError
@@ -17,10 +19,14 @@ PoolingName = Literal["max", "sum"]
 OccurrencesName = Literal["max", "sum", "first"]
 PositionsName = Literal["all", "inner", "first", "last", "second-copy"]
 ModelKind = Literal["masked-lm", "causal-lm", "encoder"]
+LeftOut = Literal["special", "stop"]
 # How an encoder is run; not part of what it is made of, but for the precision.
 Precision = Literal["float32", "bfloat16", "float16", "int8"]
 KernelName = Literal["auto", "torch", "native", "triton"]
 FILE_NAME = "lsr.json"
+# Parts that came after the first encoders were saved, with what they are where nothing is said. Unsaid they are
+# not written, so that the encoders of before keep their identity.
+LATER_PARTS: Mapping[str, object] = MappingProxyType({"first": None, "tied": False, "left_out": None})
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -38,6 +44,7 @@ class Reading:
     words: a file of words, one a line, relative to the encoder's folder: terms are whole words then, each
         represented by its first token, and words that are not listed have no term
     expansion: the field of a document's metadata that is read behind its text, if it is there
+    first: id of the token that is read instead of the first special one, [CLS] in BERT; None leaves it
     """
 
     length: int | None = None
@@ -47,6 +54,7 @@ class Reading:
     echo: bool = False
     words: str | None = None
     expansion: str | None = None
+    first: int | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -57,12 +65,14 @@ class Backbone:
     kind: which of its heads belongs to it: a masked or a causal language model's, or none ("encoder")
     bidirectional: let a causal model's positions see those behind them
     adapter: folder of a LoRA adapter that is merged into the weights at load
+    tied: compare a causal model's states with its input embeddings, whatever output layer it has of its own
     """
 
     folder: str = "."
     kind: ModelKind = "masked-lm"
     bidirectional: bool = False
     adapter: str | None = None
+    tied: bool = False
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -108,6 +118,8 @@ class NeuralParts:
     """A side that runs a transformer: reading, backbone, head, shaping.
 
     own_terms: drop what does not stand in the text (SPLADE-lexical)
+    left_out: terms that never have weight: the tokenizer's "special" ones, or "stop" words, signs and special
+        ones (lsr/encoders/left_out.py)
     """
 
     kind: Literal["neural"] = "neural"
@@ -115,6 +127,7 @@ class NeuralParts:
     reading: Reading = Reading()
     head: Head = VocabularyHead()
     own_terms: bool = False
+    left_out: LeftOut | None = None
     shaping: Shaping = Shaping()
 
 
@@ -126,6 +139,7 @@ class TableParts:
     table: a ``.json`` of {token: weight} or a ``.safetensors`` with ``weight``, shape (vocabulary,); None
         weighs every term 1. Both are relative to the encoder's folder.
     repeats: "once": a set, repeats add nothing; "counted": each occurrence adds the weight again
+    left_out: as for a side with a model
     """
 
     kind: Literal["table"] = "table"
@@ -133,6 +147,7 @@ class TableParts:
     table: str | None = None
     repeats: Literal["once", "counted"] = "once"
     reading: Reading = Reading(length=0, special_tokens=False)
+    left_out: LeftOut | None = None
     shaping: Shaping = Shaping()
 
 
@@ -169,8 +184,15 @@ def read_composition(folder: Path) -> Composition:
 
 
 def to_json(composition: Composition) -> dict[str, Any]:
-    as_json: dict[str, Any] = _ADAPTER.dump_python(composition, mode="json")
-    return as_json
+    return _without_later_parts(_ADAPTER.dump_python(composition, mode="json"))
+
+
+def _without_later_parts(part: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_later_parts(value) if isinstance(value, dict) else value
+        for key, value in part.items()
+        if key not in LATER_PARTS or value != LATER_PARTS[key]
+    }
 
 
 def write_composition(composition: Composition, folder: Path) -> None:

@@ -39,7 +39,8 @@ def tilde_expansion(
 ) -> list[str]:
     """The k likeliest terms of each text that do not stand in it, best first, in one string.
 
-    encoder: method "tilde"; leave_out: term ids never taken, such as stop words and special tokens.
+    encoder: method "tilde", which gives stop words and special tokens no weight; leave_out: further term ids
+        that are never taken
     Source: https://github.com/ielab/TILDE, whose k is 200
     """
     vectors = encoder.encode_documents(texts)

@@ -192,9 +192,8 @@ def _with_queries(origin: Origin, given: Path, method: str | None) -> Origin:
     if given.suffix in TABLE_SUFFIXES:
         document = composition.document
         tokenizer = document.backbone.folder if isinstance(document, NeuralParts) else document.tokenizer
-        table: SideParts = TableParts(
-            tokenizer=str((origin.document_folder / tokenizer).resolve()), table=str(given.resolve())
-        )
+        place = str((origin.document_folder / tokenizer).resolve())
+        table: SideParts = TableParts(tokenizer=place, table=str(given.resolve()), left_out="special")
         return replace(origin, composition=replace(composition, query=table, method="inference-free"))
     other = find_encoder(given, method)
     joined = replace(composition, query=other.composition.query, method=method or "custom")

@@ -14,6 +14,7 @@ from typing import Literal
 from lsr.encoders.composition import (
     Backbone,
     Head,
+    ModelKind,
     NeuralParts,
     Reading,
     SideParts,
@@ -62,10 +63,15 @@ def _decoder(
     )
 
 
+def _tied(head: VocabularyHead, reading: Reading) -> NeuralParts:
+    return replace(_decoder(head, reading), backbone=Backbone(kind="causal-lm", tied=True))
+
+
 _MAX = _neural()
 _EXPANDED = Reading(expansion="expansion")
 _SET = TableParts()
 _BAG = TableParts(repeats="counted")
+_CLEAN_BAG = TableParts(repeats="counted", left_out="stop")
 _WORDS = Reading(length=0, special_tokens=False, words="words.txt")
 _PROSPER_HEAD = VocabularyHead(positions="last", literal_bonus=True)
 _UNIFIED = "unified framework, https://github.com/thongnt99/learned-sparse-retrieval"
@@ -154,20 +160,25 @@ _ALL = (
     ),
     Method(
         "tilde",
-        _neural(VocabularyHead(activation="shifted-log-sigmoid", positions="first")),
-        _BAG,
+        NeuralParts(
+            reading=Reading(first=1),
+            head=VocabularyHead(activation="shifted-log-sigmoid", positions="first"),
+            left_out="stop",
+        ),
+        _CLEAN_BAG,
         "https://github.com/ielab/TILDE",
         "code",
-        note="scores shift by a constant for each query token, so that weights are not negative",
+        note="token 1 marks passages instead of [CLS]; scores shift by a constant for each query token, so that"
+        " weights are not negative; no stop words",
     ),
     Method(
         "tilde-v2",
-        _tokens(reading=_EXPANDED),
-        _BAG,
+        replace(_tokens(reading=_EXPANDED), left_out="stop"),
+        _CLEAN_BAG,
         "https://github.com/ielab/TILDE",
         "code",
         needs="token head",
-        note="reads the expansion field",
+        note="reads the expansion field; no stop words",
     ),
     Method(
         "qmlp-dmlm",
@@ -179,20 +190,20 @@ _ALL = (
     ),
     Method(
         "bge-m3-lexical",
-        _tokens(),
-        _tokens(),
-        "https://arxiv.org/abs/2402.03216",
-        "recall",
+        replace(_tokens(), left_out="special"),
+        replace(_tokens(), left_out="special"),
+        "https://github.com/FlagOpen/FlagEmbedding",
+        "code",
         needs="sparse_linear.pt",
     ),
     Method(
         "inference-free",
         _MAX,
-        TableParts(table="idf.json"),
+        TableParts(table="idf.json", left_out="special"),
         "https://arxiv.org/abs/2411.04403",
         "code",
         needs="idf.json",
-        note="a learned table is a .safetensors with `weight`; queries= names another",
+        note="a learned table is a .safetensors with `weight`; queries= names another; special tokens weigh 0",
     ),
     Method(
         "li-lsr",
@@ -204,18 +215,19 @@ _ALL = (
     ),
     Method(
         "mistral-splade",
-        _decoder(VocabularyHead(positions="inner"), Reading()),
-        _decoder(VocabularyHead(positions="inner"), Reading()),
+        _tied(VocabularyHead(positions="inner"), Reading()),
+        _tied(VocabularyHead(positions="inner"), Reading()),
         "https://arxiv.org/abs/2408.11119",
         "recall",
+        note="the input embeddings are the output layer",
     ),
     Method(
         "echo-mistral-splade",
-        _decoder(VocabularyHead(positions="second-copy"), Reading(echo=True)),
-        _decoder(VocabularyHead(positions="second-copy"), Reading(echo=True)),
+        _tied(VocabularyHead(positions="second-copy"), Reading(echo=True)),
+        _tied(VocabularyHead(positions="second-copy"), Reading(echo=True)),
         "https://arxiv.org/abs/2408.11119",
         "recall",
-        note="the paper's prompts could not be read: none is set",
+        note="the input embeddings are the output layer; the paper's prompts could not be read: none is set",
     ),
     Method(
         "laconic",
@@ -261,4 +273,5 @@ def for_backbone(parts: SideParts, *, causal: bool) -> SideParts:
     """The same side on the kind of transformer that a folder holds: most methods work on either."""
     if not isinstance(parts, NeuralParts) or causal == (parts.backbone.kind == "causal-lm"):
         return parts
-    return replace(parts, backbone=replace(parts.backbone, kind="causal-lm" if causal else "masked-lm"))
+    kind: ModelKind = "causal-lm" if causal else "masked-lm"
+    return replace(parts, backbone=replace(parts.backbone, kind=kind, tied=causal and parts.backbone.tied))

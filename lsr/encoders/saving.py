@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from lsr.encoders.composition import (
     Backbone,
     Composition,
@@ -25,7 +23,7 @@ from lsr.encoders.encoder import ComposedEncoder, Origin
 from lsr.encoders.files import BGE_M3_FILE, HEAD_FILE, model_files, tokenizer_files
 from lsr.encoders.layouts import ACTIVATION_OF, MODULES, SETTINGS, read_json
 from lsr.encoders.shaping import Shaping
-from lsr.encoders.tables import read_table
+from lsr.encoders.tables import table_of
 from lsr.errors import InvalidArgumentError
 
 _TYPES = {
@@ -89,8 +87,10 @@ def _fits(parts: SideParts) -> bool:
         and head == VocabularyHead(activation=head.activation, pooling=head.pooling)
         and parts.backbone == Backbone(parts.backbone.folder)
         and parts.reading.special_tokens
+        and parts.reading.first is None
         and not parts.reading.echo
         and not parts.own_terms
+        and parts.left_out is None
     )
 
 
@@ -155,14 +155,14 @@ def _write_table(
 ) -> TableParts:
     from safetensors.numpy import save_file
 
+    from lsr.encoders.backbones import load_tokenizer
+
     place = target / name
     place.mkdir()
     _copy(tokenizer_files(source / parts.tokenizer), place)
     _set_length(place, parts.reading.length)
-    table = np.ones(len(terms), np.float32)
-    if parts.table is not None:
-        table = read_table(source / parts.table, terms)
-    save_file({"weight": table}, place / "model.safetensors")
+    tokenizer, _ = load_tokenizer(source / parts.tokenizer, None)
+    save_file({"weight": table_of(parts, source, terms, tokenizer)}, place / "model.safetensors")
     _write_json(place / "config.json", {"frozen": True})
     return replace(
         parts,

@@ -55,15 +55,17 @@ class NeuralSide:
         length: int,
         memory: int | None = None,
         own_terms: bool = False,
+        left_out: UInt32Array | None = None,
         shaping: Shaping | None = None,
     ) -> None:
-        """own_terms: keep only terms that stand in the text."""
+        """own_terms: keep only terms that stand in the text; left_out: ids of terms that never have weight."""
         self._tokenizer = tokenizer
         self._kernel = kernel
         self._attributor = attributor
         self._vocabulary_size = vocabulary_size
         self._batcher = Batcher(kernel.cost, memory, length)
         self._own_terms = own_terms
+        self._left_out = left_out if left_out is not None else np.zeros(0, np.uint32)
         self._shaping = shaping if shaping is not None else Shaping()
         self._counted = EncodeStatistics()
 
@@ -98,9 +100,11 @@ class NeuralSide:
             texts=len(tokens), tokens=len(tokens.ids), truncated=int(tokens.truncated.sum())
         )
         vectors = self._batcher.run(tokens.lengths, lambda positions: self._run(tokens.take(positions)))
-        return self._shaping(
-            keep_own_terms(vectors, tokens, self._tokenizer.frame) if self._own_terms else vectors
-        )
+        if self._own_terms:
+            vectors = keep_own_terms(vectors, tokens, self._tokenizer.frame)
+        if len(self._left_out):
+            vectors = keep(vectors, ~np.isin(vectors.terms, self._left_out))
+        return self._shaping(vectors)
 
     def _run(self, batch: Tokens) -> SparseVectors:
         """A batch comes longest first, so texts without a single token stand at its end and give empty rows."""

@@ -7,16 +7,22 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from lsr.encoders.base import EncodeStatistics
 from lsr.encoders.checks import check_texts
+from lsr.encoders.composition import TableParts
+from lsr.encoders.left_out import left_out_terms
 from lsr.encoders.shaping import Shaping
 from lsr.encoders.tokens import TextTokenizer, Tokens
 from lsr.errors import ModelError
 from lsr.vectors import SparseVectors, UInt32Array
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -132,6 +138,16 @@ def read_table(path: Path, terms: Sequence[str]) -> Float32Array:
         raise ModelError(f"{path}: a table of {table.shape} for a vocabulary of {len(terms)} terms.")
     if not np.all(np.isfinite(table)):
         raise ModelError(f"{path}: the weight of {terms[int(np.argmin(np.isfinite(table)))]!r} is not finite.")
+    return table
+
+
+def table_of(parts: TableParts, folder: Path, terms: Sequence[str], tokenizer: Tokenizer) -> Float32Array:
+    """The weight of each term on a side without a model; 0 for those that it leaves out."""
+    table = np.ones(len(terms), np.float32)
+    if parts.table is not None:
+        table = read_table(folder / parts.table, terms).copy()
+    left_out = left_out_terms(parts.left_out, tokenizer)
+    table[left_out[left_out < len(terms)]] = 0
     return table
 
 

@@ -139,7 +139,7 @@ class TextTokenizer:
                 self._words_of(each, text, self._words) for each, text in zip(encodings, texts, strict=True)
             ]
         return Tokens.of(
-            [each.ids for each in encodings], [bool(each.overflowing) for each in encodings], terms
+            [self._ids(each) for each in encodings], [bool(each.overflowing) for each in encodings], terms
         )
 
     def encodings(self, texts: Sequence[str]) -> list[Any]:
@@ -172,6 +172,12 @@ class TextTokenizer:
         copy = found[: self._room(len(found))]
         around = [None] * (len(self._before) + len(self._prompt))
         return [*around, *copy, *copy, *([None] * len(self._after))]
+
+    def _ids(self, encoding: Any) -> list[int]:
+        ids: list[int] = encoding.ids
+        if self._reading.first is not None and self._before:
+            ids[0] = self._reading.first
+        return ids
 
     def _read(self, text: str) -> str:
         prompted = text if self._reading.echo else self._reading.prompt + text

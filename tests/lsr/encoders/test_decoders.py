@@ -84,11 +84,13 @@ def llama(texts: Sequence[str], tmp_path_factory: pytest.TempPathFactory) -> Pat
     return make_decoder(tmp_path_factory.mktemp("decoders") / "llama", "llama", texts)
 
 
-def whole_logits(folder: Path, ids: Sequence[int], **inputs: Any) -> Tensor:
-    """(length, vocabulary), from the library's own model."""
+def whole_logits(folder: Path, ids: Sequence[int], *, tied: bool = False, **inputs: Any) -> Tensor:
+    """(length, vocabulary), from the library's own model; tied: its input embeddings are the output layer."""
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    if tied:
+        model.lm_head.weight = model.model.embed_tokens.weight
     with torch.inference_mode():
         return model(torch.tensor([list(ids)]), use_cache=False, **inputs).logits[0]
 
@@ -117,10 +119,11 @@ def test_plain_and_echo_equal_the_formula(decoder: Path, texts: Sequence[str]) -
     for at, text in enumerate(texts):
         bare, full = ids_of(decoder, text, special=False), ids_of(decoder, text, special=True)
         assert full == [0] * n_special + bare
-        expected = pooled(whole_logits(decoder, full)[n_special:]) if full else np.zeros(plain.vocabulary_size)
+        first = whole_logits(decoder, full, tied=True)[n_special:] if full else None
+        expected = pooled(first) if first is not None else np.zeros(plain.vocabulary_size)
         assert np.abs(dense(plain.rows(at, at + 1))[0] - expected).max() <= 1e-4
         twice = [0] * n_special + bare + bare
-        second = whole_logits(decoder, twice)[n_special + len(bare) :] if bare else None
+        second = whole_logits(decoder, twice, tied=True)[n_special + len(bare) :] if bare else None
         expected = pooled(second) if second is not None else np.zeros(plain.vocabulary_size)
         assert np.abs(dense(echo.rows(at, at + 1))[0] - expected).max() <= 1e-4
     assert plain.nnz > 0
@@ -222,7 +225,7 @@ def test_adapters_are_merged(tmp_path: Path, llama: Path, texts: Sequence[str]) 
     expected = load_encoder(tmp_path / "merged", method="mistral-splade").encode_documents(texts)
     parts = METHODS["mistral-splade"].document
     assert isinstance(parts, NeuralParts)
-    side = replace(parts, backbone=Backbone(str(llama), "causal-lm", adapter="adapter"))
+    side = replace(parts, backbone=Backbone(str(llama), "causal-lm", adapter="adapter", tied=True))
     write_composition(Composition(side, side, "adapted"), tmp_path / "both")
     encoder = load_encoder(tmp_path / "both")
     assert np.abs(dense(encoder.encode_documents(texts)) - dense(expected)).max() <= 1e-4
@@ -254,6 +257,34 @@ def adapter(tmp_path: Path, llama: Path) -> Path:
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / "merged" / name).write_bytes((llama / name).read_bytes())
     return tmp_path / "adapter"
+
+
+def test_the_output_layer_is_the_input_embeddings_also_under_an_adapter(
+    tmp_path: Path, llama: Path, texts: Sequence[str]
+) -> None:
+    """Mistral-SPLADE ties them before it trains an adapter, which may be one of the output layer."""
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(llama)
+    assert not torch.equal(model.lm_head.weight, model.model.embed_tokens.weight)
+    model.lm_head.weight = torch.nn.Parameter(model.model.embed_tokens.weight.detach().clone())
+    settings = peft.LoraConfig(r=4, target_modules=["q_proj", "lm_head"], init_lora_weights=False)
+    torch.manual_seed(4)
+    adapted = peft.get_peft_model(model, settings)
+    adapted.save_pretrained(tmp_path / "adapter")
+    set_base(tmp_path / "adapter", str(llama))
+    merged = adapted.merge_and_unload().eval()
+    encoder = load_encoder(tmp_path / "adapter", method="mistral-splade")
+    ids = ids_of(llama, texts[0], special=True)
+    with torch.inference_mode():
+        expected = pooled(merged(torch.tensor([ids]), use_cache=False).logits[0, 1:])
+    assert np.abs(dense(encoder.encode_documents([texts[0]]))[0] - expected).max() <= 1e-4
+    save_encoder(encoder, tmp_path / "saved")
+    again = load_encoder(tmp_path / "saved").encode_documents([texts[0]])
+    assert np.abs(dense(again)[0] - expected).max() <= 1e-4
+    tied, own = (load_encoder(llama, method=method) for method in ("mistral-splade", None))
+    assert np.abs(dense(tied.encode_documents(texts)) - dense(own.encode_documents(texts))).max() > 0.1
 
 
 def set_base(adapter: Path, base: str) -> None:

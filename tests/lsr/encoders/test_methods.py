@@ -20,6 +20,7 @@ from lsr.encoders.methods import METHODS, method_named
 from lsr.encoders.saving import save_encoder
 from lsr.encoders.tables import idf_table, write_idf
 from lsr.errors import InvalidArgumentError, ModelError, ModelNotFoundError, ModelUnsupportedError
+from lsr.stopwords import NLTK_ENGLISH
 from lsr.vectors import SparseVectors
 
 WIDTH = 32
@@ -76,11 +77,14 @@ class Formula:
 
     @cached_property
     def states(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.states_of(self.ids)
+
+    def states_of(self, ids: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
         from transformers import AutoModelForMaskedLM
 
         model = AutoModelForMaskedLM.from_pretrained(self.folder).double().eval()
         with torch.inference_mode():
-            output = model(torch.tensor([self.ids]), output_hidden_states=True)
+            output = model(torch.tensor([list(ids)]), output_hidden_states=True)
         return output.hidden_states[-1][0], output.logits[0], model.get_input_embeddings().weight.detach()
 
     def head(self, name: str, hidden: Tensor) -> Tensor:
@@ -165,8 +169,28 @@ def epic_query(text: Formula) -> Row:
     return combine(text.token_scores(softplus2), sum)
 
 
+QUESTION_WORDS = {"where", "how", "what", "when", "which", "why", "who"}
+STOP = {*NLTK_ENGLISH.split(), "##s"} - QUESTION_WORDS
+
+
+def without_stop_terms(text: Formula, row: Row) -> Row:
+    """TILDE's rule: without stop words, signs and special tokens."""
+
+    def kept(term: str) -> bool:
+        return term not in STOP and all(c.isascii() and (c.isalnum() or c == "#") for c in term)
+
+    terms = text.tokenizer.convert_ids_to_tokens(list(row))
+    return {at: row[at] for at, term in zip(row, terms, strict=True) if kept(term)}
+
+
 def tilde(text: Formula) -> Row:
-    return positive(relu(torch.log(torch.sigmoid(text.states[1][0])) + math.log(1e4)))
+    """Passages are marked by token 1 in [CLS]'s place."""
+    logits = text.states_of([1, *text.ids[1:]])[1]
+    return without_stop_terms(text, positive(relu(torch.log(torch.sigmoid(logits[0])) + math.log(1e4))))
+
+
+def without_special_tokens(text: Formula, row: Row) -> Row:
+    return {term: weight for term, weight in row.items() if term not in text.tokenizer.all_special_ids}
 
 
 def mlp_query(text: Formula) -> Row:
@@ -198,10 +222,16 @@ FORMULAS: dict[str, tuple[Callable[[Formula], Row], Callable[[Formula], Row]]] =
     "deepct": (largest_of_tokens, as_bag),
     "sparta": (lambda text: top(sparta(text), 2000), as_bag),
     "epic": (epic_document, epic_query),
-    "tilde": (tilde, as_bag),
-    "tilde-v2": (largest_of_tokens, as_bag),
+    "tilde": (tilde, lambda text: without_stop_terms(text, as_bag(text))),
+    "tilde-v2": (
+        lambda text: without_stop_terms(text, largest_of_tokens(text)),
+        lambda text: without_stop_terms(text, as_bag(text)),
+    ),
     "qmlp-dmlm": (splade_max, mlp_query),
-    "bge-m3-lexical": (largest_of_tokens, largest_of_tokens),
+    "bge-m3-lexical": (
+        lambda text: without_special_tokens(text, largest_of_tokens(text)),
+        lambda text: without_special_tokens(text, largest_of_tokens(text)),
+    ),
     "mistral-splade": (
         lambda text: positive(saturate(text.states[1][text.inner]).amax(0)) if text.inner else {},
         lambda text: positive(saturate(text.states[1][text.inner]).amax(0)) if text.inner else {},
@@ -352,6 +382,34 @@ def test_inference_free_and_learned_tables(tmp_path: Path, folder: Path, texts: 
         for text in texts
     ]
     assert_rows(learned.encode_queries(texts), expected)
+
+
+def test_special_tokens_that_a_text_spells_out_weigh_nothing(tmp_path: Path, folder: Path) -> None:
+    """BGE-M3 drops them and unknown words from both sides, OpenSearch from the table."""
+    text = "the ☃ [SEP] cat"
+    spelled = {"[UNK]", "[SEP]"}
+    plain = load_encoder(folder, method="unicoil")
+    assert spelled <= {plain.vocabulary[span.term] for span in plain.spans(text)}
+    lexical = load_encoder(folder, method="bge-m3-lexical")
+    assert not spelled & lexical.encode_documents([text] * 2).to_dicts(lexical.vocabulary)[1].keys()
+    write_idf(tmp_path / "idf.json", np.ones(len(plain.vocabulary), np.float32), plain.vocabulary.terms)
+    free = load_encoder(folder, queries=tmp_path / "idf.json")
+    assert free.encode_queries([text]).to_dicts(free.vocabulary) == [{"the": 1.0, "cat": 1.0}]
+    save_encoder(free, tmp_path / "saved")
+    assert (tmp_path / "saved" / "modules.json").exists()
+    again = load_encoder(tmp_path / "saved").encode_queries([text, "☃"])
+    assert again.to_dicts(free.vocabulary) == [{"the": 1.0, "cat": 1.0}, {}]
+
+
+def test_parts_that_say_nothing_are_not_written(folder: Path, tmp_path: Path) -> None:
+    """So encoders that were saved before these parts came keep their identity."""
+    save_encoder(load_encoder(folder), tmp_path / "plain")
+    written = (tmp_path / "plain" / "lsr.json").read_text()
+    assert not any(name in written for name in ("left_out", "first", "tied"))
+    save_encoder(load_encoder(folder, method="tilde"), tmp_path / "tilde")
+    written = (tmp_path / "tilde" / "lsr.json").read_text()
+    assert '"first": 1' in written
+    assert '"left_out": "stop"' in written
 
 
 def test_wrong_method_names(folder: Path, tmp_path: Path) -> None:
