@@ -14,6 +14,7 @@ time, which a busy machine disturbs least, beside wall time. Results go to stand
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -51,7 +52,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         texts = work / "texts.json"
-        texts.write_text(json.dumps(read_texts()))
+        chosen = read_texts()
+        texts.write_text(json.dumps(chosen))
+        print(json.dumps({"texts": digests(chosen), "python": sys.version.split()[0]}), flush=True)
         folders = {name: model_folder(name, work, texts) for name in given.models}
         for name, folder in folders.items():
             task = {
@@ -98,6 +101,11 @@ def read_texts() -> dict[str, list[str]]:
         texts[name] = spread(every, TEXTS[name])
     texts["queries"] = [query.text for query in sets["msmarco-dl"].queries]
     return texts
+
+
+def digests(texts: dict[str, list[str]]) -> dict[str, str]:
+    """SHA-256 of each set's texts: the docstrings are the running Python's, so this says which were read."""
+    return {name: hashlib.sha256(json.dumps(each).encode()).hexdigest() for name, each in texts.items()}
 
 
 def spread(texts: list[str], n: int) -> list[str]:
