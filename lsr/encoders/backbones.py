@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +18,14 @@ from torch import Tensor, nn
 from lsr.encoders.batching import is_out_of_memory
 from lsr.encoders.composition import Precision
 from lsr.encoders.eight_bits import EightBitLinear, store_in_8_bits
-from lsr.encoders.files import ADAPTER_CONFIG, VOCABULARY_FILES, longest_input, model_files, tokenizer_files
+from lsr.encoders.files import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    VOCABULARY_FILES,
+    longest_input,
+    model_files,
+    tokenizer_files,
+)
 from lsr.encoders.tiled import VocabularyProjection
 from lsr.errors import ModelError, ModelNotFoundError, ModelUnsupportedError, ResourceError
 
@@ -189,7 +197,14 @@ def merge_adapter(model: Any, adapter: Path) -> Any:
         ) from None
     if not (adapter / ADAPTER_CONFIG).is_file():
         raise ModelNotFoundError(f"{adapter}: no {ADAPTER_CONFIG} there, so it is not a LoRA adapter.")
-    return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    if not any((adapter / name).is_file() for name in ADAPTER_WEIGHTS):  # peft would ask the hub for them
+        raise ModelNotFoundError(
+            f"{adapter}: holds {ADAPTER_CONFIG}, but not the adapter's weights"
+            f" ({' or '.join(ADAPTER_WEIGHTS)}). Copy the whole folder."
+        )
+    with loading_errors(adapter, "peft"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of peft, about transformers' own names
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
 
 
 def _ready(model: Any, device: str, precision: Precision) -> Any:
@@ -291,8 +306,8 @@ def _load_whole(auto_class: Any, folder: Path, precision: Precision) -> Any:
 
 
 @contextmanager
-def loading_errors(folder: Path) -> Iterator[None]:
-    """Give what transformers raises for a broken or unknown folder a name, a place and one line."""
+def loading_errors(folder: Path, library: str = "transformers") -> Iterator[None]:
+    """Give what a library raises for a broken or unknown folder a name, a place and one line."""
     from safetensors import SafetensorError
 
     try:
@@ -302,7 +317,7 @@ def loading_errors(folder: Path) -> Iterator[None]:
             raise ResourceError(f"{folder}: no memory to load the model.") from error
         cause = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelUnsupportedError(
-            f"{folder}: transformers cannot load it: {cause} (Code that a folder brings along is never run.)"
+            f"{folder}: {library} cannot load it: {cause} (Code that a folder brings along is never run.)"
         ) from error
 
 

@@ -10,6 +10,7 @@ HEAD_FILE = "head.safetensors"
 BGE_M3_FILE = "sparse_linear.pt"
 # Settings of a LoRA adapter, which stands on another folder's weights.
 ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 # Where tokenizers keep their vocabularies; one of them must be there.
 VOCABULARY_FILES = (
     "tokenizer.json",

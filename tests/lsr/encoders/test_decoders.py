@@ -321,6 +321,19 @@ def test_an_adapters_model_is_found_beside_it(
         load_encoder(adapter)
 
 
+def test_adapters_that_are_not_whole_or_not_for_this_model_are_refused(
+    adapter: Path, tmp_path: Path, texts: Sequence[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    wide = make_decoder(tmp_path / "wide", "llama", texts, hidden_size=64)
+    set_base(adapter, str(wide))
+    with pytest.raises(ModelUnsupportedError, match=r"adapter: peft cannot load it: .*for PeftModel"):
+        load_encoder(adapter)
+    assert not [warning for warning in recwarn if "checkpointing" in str(warning.message)]
+    (adapter / "adapter_model.safetensors").unlink()
+    with pytest.raises(ModelNotFoundError, match=r"not the adapter's weights \(adapter_model\.safetensors"):
+        load_encoder(adapter)
+
+
 def test_adapters_of_masked_models_are_refused(adapter: Path, tiny_bert: Path) -> None:
     set_base(adapter, str(tiny_bert))
     with pytest.raises(ModelUnsupportedError, match="into causal language models only"):
