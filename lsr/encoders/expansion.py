@@ -7,11 +7,13 @@ encoder that reads one names the field in its ``EncoderInfo``; documents without
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lsr.encoders.base import EncoderInfo, SparseEncoder
+from lsr.encoders.display import TermDisplay
 
 if TYPE_CHECKING:
     from lsr.indexer.documents import DocumentLike
@@ -37,18 +39,28 @@ def document_text(document: DocumentLike, info: EncoderInfo) -> str:
 def tilde_expansion(
     encoder: SparseEncoder, texts: Sequence[str], *, k: int = 200, leave_out: Collection[int] = ()
 ) -> list[str]:
-    """The k likeliest terms of each text that do not stand in it, best first, in one string.
+    """The k likeliest terms of each text that do not stand in it, best first, as words in one string.
 
     encoder: method "tilde", which gives stop words and special tokens no weight; leave_out: further term ids
         that are never taken
-    Source: https://github.com/ielab/TILDE, whose k is 200
+    Pieces that only continue a word are not taken: written down alone they would be read as something else.
+    Source: https://github.com/ielab/TILDE, whose k is 200 and counts what is then left out, so it gives fewer
     """
+    show, written = TermDisplay.of(encoder.vocabulary), dict[int, str]()
+
+    def word_of(term: int) -> str:
+        """The word that is read as this term and nothing else; empty if there is none."""
+        if term not in written:
+            shown = show(encoder.vocabulary[term])
+            written[term] = shown if [span.term for span in encoder.spans(shown)] == [term] else ""
+        return written[term]
+
     vectors = encoder.encode_documents(texts)
     expansions = []
     for at, text in enumerate(texts):
         terms, weights = vectors.row(at)
         unwanted = {span.term for span in encoder.spans(text)} | set(leave_out)
-        best_first = terms[np.lexsort((terms, -weights))]
-        chosen = [encoder.vocabulary[term] for term in best_first.tolist() if term not in unwanted][:k]
-        expansions.append(" ".join(chosen))
+        best_first = terms[np.lexsort((terms, -weights))].tolist()
+        words = (word_of(term) for term in best_first if term not in unwanted)
+        expansions.append(" ".join(islice(filter(None, words), k)))
     return expansions
