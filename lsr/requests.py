@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, is_dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Literal
 
+from lsr.characters import check_characters
 from lsr.errors import InvalidArgumentError
 
 TermWeights = Mapping[str, float] | Mapping[int, float]
@@ -58,6 +59,8 @@ class SearchRequest:
 
     def __post_init__(self) -> None:
         _check_query(self.text, self.vectors)
+        for name, text in (("query", self.text), ("filter", self.filter)):
+            check_characters(text or "", name)
         _check_count("k", self.k, least=1)
         _check_count("offset", self.offset, least=0)
         check_field_weights(self.fields)

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from lsr.data.report import ReadReport
 
 
+def standard_lines() -> Iterator[str]:
+    """The lines of standard input without their ends. Raises InputError that names a line that is not UTF-8."""
+    from lsr.data.streams import STANDARD_INPUT, decode_line, numbered_lines, open_stream
+
+    with open_stream(STANDARD_INPUT) as stream:
+        for number, line in numbered_lines(stream):
+            yield decode_line(line, stream.name, number).rstrip("\r\n")
+
+
 @dataclass(frozen=True, slots=True)
 class OpenSource:
     """A source about to be read.

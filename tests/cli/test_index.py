@@ -44,10 +44,22 @@ def test_text_for_people(lsr: RunLsr, index: Path) -> None:
 
 
 def test_one_question_a_line(lsr: RunLsr, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("compress\n\nread\n"))
+    monkeypatch.setattr("sys.stdin", typed(b"compress\n\nread\r\n"))
     found = lsr("search", index, "-", "--json")
 
     assert [[hit["id"] for hit in answer["hits"]] for answer in found.json] == [["zip"], ["read"]]
+
+
+def test_questions_that_are_not_utf8_are_named(
+    lsr: RunLsr, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", typed(b"read\ncaf\xe9\n"))
+    asked = lsr("search", index, "-")
+    assert (asked.status, "standard input:2: invalid UTF-8" in asked.err) == (2, True)
+
+    for arguments in (("search", index, "caf\udce9"), ("encode", "--text", "caf\udce9")):
+        refused = lsr(*arguments)  # bytes of a command line that are not UTF-8
+        assert (refused.status, "at character 4 is half a character" in refused.err) == (2, True)
 
 
 def test_the_preflight_line_and_the_result(lsr: RunLsr, documents: Path, tmp_path: Path) -> None:
@@ -142,13 +154,18 @@ def interrupted_after_first(patched: pytest.MonkeyPatch) -> Callable[..., Iterat
     return batches
 
 
+def typed(content: bytes) -> io.TextIOWrapper:
+    """Standard input that holds these bytes."""
+    return io.TextIOWrapper(io.BufferedReader(io.BytesIO(content)))  # type: ignore[arg-type]
+
+
 LINE = b'{"_id": "a", "text": "one"}\n'
 
 
 def test_standard_input_says_that_it_cannot_be_resumed(
     lsr: RunLsr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(LINE))))
+    monkeypatch.setattr("sys.stdin", typed(LINE))
     built = lsr("index", "-", "-o", tmp_path / "i", "--model", "bm25")
 
     assert built.status == 0, built.err

@@ -49,9 +49,10 @@ def test_deleted_documents_are_gone_and_unknown_ids_do_not_count(lsr: RunLsr, in
 
 
 def test_ids_from_standard_input(lsr: RunLsr, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("zip\nread\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"zip\nread\n"))))
 
     assert lsr("delete", index, "-", "--json").json["changed"] == 2
+    assert lsr("delete", index, "not UTF-8: \udce9", "--json").json["changed"] == 0
 
 
 def test_nothing_to_delete_is_an_error(lsr: RunLsr, index: Path) -> None:
