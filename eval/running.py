@@ -258,6 +258,7 @@ def _temporary_index(
             index,
             documents,
             threads=settings.threads,
+            expected=dataset.estimated_documents(),
             on_forecast=on_forecast,
             progress=progress,
         )

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from lsr.cli import options
-from lsr.cli.output import notes, preflight, print_json, progress, results
+from lsr.cli.output import counted, notes, preflight, print_json, progress, results
 from lsr.cli.sources import open_source
 from lsr.errors import InvalidArgumentError
 
@@ -141,7 +141,13 @@ def encode(
         else:
             encoder, cutter = running.load()
             written = write_vectors(
-                running.entries(opened.documents, cutter), output, encoding_of(encoder, side), encoder, advance
+                running.entries(opened.documents, cutter),
+                output,
+                encoding_of(encoder, side),
+                encoder,
+                expected=opened.expected,
+                on_forecast=lambda forecast: notes().print(preflight(forecast, "vectors")),
+                progress=advance,
             )
             done = Done(written, 0, encoder.statistics.truncated, _n_split(encoder, cutter), encoder.describe())
     _report(done, output, opened.report.skipped, as_json=as_json)
@@ -195,7 +201,6 @@ class Running:
             threads=self.threads or available_threads(),
             memory=self.memory,
         )
-        out = notes()
         computing = workers(plan) if several or here is None else nullcontext(OneProcess(here[0]))
         with computing as work:
             done = encode_to_shards(
@@ -205,7 +210,7 @@ class Running:
                 side=side.value,
                 progress=advance,
                 expected=opened.expected,
-                on_forecast=lambda forecast: out.print(preflight(forecast, "vectors")),
+                on_forecast=lambda forecast: notes().print(preflight(forecast, "vectors")),
             )
             n_split = done.split + (cutter.n_split if cutter is not None else 0)
             return Done(done.documents, done.reused, done.truncated, n_split, work.describe())
@@ -234,7 +239,7 @@ def _report(done: Done, output: Path, skipped: int, *, as_json: bool) -> None:
         )
         return
     before = f", {done.reused:,} of them from before" if done.reused else ""
-    results().print(f"{done.written:,} vectors in {output}{before}")
+    results().print(f"{counted(done.written, 'vector')} in {output}{before}")
     if done.truncated:
         notes().print(f"{done.truncated:,} texts were longer than the model reads and were cut")
     if done.split:

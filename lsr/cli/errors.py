@@ -53,7 +53,7 @@ def _refuse(error: LsrError | OSError | MemoryError) -> int:
 
 def _message(error: LsrError | OSError | MemoryError) -> str:
     if isinstance(error, LsrError):
-        return error.message
+        return "; ".join([error.message, *getattr(error, "__notes__", ())])
     if isinstance(error, OSError):
         return _environment_message(error)
     return "no memory left for this job; give it less with --memory 1G, or close something else"

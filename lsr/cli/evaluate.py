@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import notes, progress, results
+from lsr.cli.output import notes, preflight, progress, results
 from lsr.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -192,8 +192,15 @@ def evaluate(
         )
     else:
         plan = plan_evaluation(model or "splade-tiny", systems, language=language, options=used)
-        with progress("indexing", None) as advance:
-            done = evaluate_dataset(opened, plan, settings, systems=systems, progress=advance)
+        with progress("indexing", opened.estimated_documents()) as advance:
+            done = evaluate_dataset(
+                opened,
+                plan,
+                settings,
+                systems=systems,
+                on_forecast=lambda forecast: notes().print(preflight(forecast)),
+                progress=advance,
+            )
     if runs is not None:
         _write_runs(runs, done, opened)
     if report is not None:

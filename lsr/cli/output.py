@@ -87,6 +87,11 @@ def progress(label: str, total: int | None, unit: str = "documents") -> Iterator
         yield lambda n: bar.update(task, advance=n)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 document``, ``4,931 documents``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def human_bytes(n: float) -> str:
     """``1.4 GB``: decimal units, as disks are sold and the file managers count."""
     for unit in ("B", "kB", "MB", "GB"):
@@ -116,6 +121,7 @@ def preflight(forecast: Forecast, what: str = "index") -> str:
     if forecast.documents is None or forecast.seconds is None or forecast.output_bytes is None:
         return f"{forecast.model}, {speed}; {memory}"
     return (
-        f"about {forecast.documents:,} documents with {forecast.model}: {human_seconds(forecast.seconds)}"
-        f" ({speed}), {memory}, {what} about {human_bytes(forecast.output_bytes)}"
+        f"about {counted(forecast.documents, 'document')} with {forecast.model}:"
+        f" {human_seconds(forecast.seconds)} ({speed}), {memory},"
+        f" {what} about {human_bytes(forecast.output_bytes)}"
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsr.cli import options
+from lsr.cli.output import counted, notes
+from lsr.errors import InputError
 
 if TYPE_CHECKING:
     from lsr.data.documents import Document
@@ -68,4 +70,27 @@ def open_source(
     settings = {"format": format_, "mapping": repr(mapping), "on_error": on_error.value}
     fingerprint = source_fingerprint(source, settings)
     note = "standard input cannot be read again, so this build cannot be resumed" if fingerprint is None else ""
-    return OpenSource(documents, report, estimate_documents(source, format=format_), fingerprint, note)
+    expected = estimate_documents(source, format=format_)
+    return OpenSource(_told(documents, report), report, expected, fingerprint, note)
+
+
+def _told(documents: Iterator[Document], report: ReadReport) -> Iterator[Document]:
+    """The same documents; says with the first which fields were guessed, and at the end what was skipped."""
+    try:
+        for at, document in enumerate(documents):
+            if at == 0 and report.guessed:
+                notes().print(f"note: {report.guessed}")
+            yield document
+    except InputError as error:
+        if error is report.stopped_at:
+            error.add_note("mend it, or pass over such records with `--on-error skip`")
+        raise
+    if report.skipped:
+        _say_skipped(report)
+
+
+def _say_skipped(report: ReadReport) -> None:
+    out, rest = notes(), report.skipped - len(report.first_errors)
+    out.print(f"{counted(report.skipped, 'record')} skipped:")
+    for reason in (*report.first_errors, *([f"and {rest:,} more"] if rest else [])):
+        out.print(f"  {reason}")

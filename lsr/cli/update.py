@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import print_json, progress, results
+from lsr.cli.output import counted, print_json, progress, results
 from lsr.cli.sources import open_source, standard_lines
 from lsr.errors import InvalidArgumentError
 
@@ -154,7 +154,7 @@ def _report(update: Update, what: str, *, as_json: bool) -> None:
     if as_json:
         print_json(update)
         return
-    said = f"{update.changed:,} documents {what}"
+    said = f"{counted(update.changed, 'document')} {what}"
     if update.staged:
         results().print(f"{said}, staged; {update.documents:,} in {update.path} after `lsr commit`")
     else:

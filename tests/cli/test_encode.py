@@ -50,6 +50,14 @@ def test_processes_an_expansion_and_the_line_before(
     assert "9 texts were longer" in done.err
 
 
+def test_a_line_before_a_file_is_written(lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path) -> None:
+    done = lsr("encode", write_lines([{"_id": "a", "text": "a fish"}]), "-o", tmp_path / "v.jsonl")
+
+    assert "about 1 document with splade-tiny: " in done.err
+    assert "vectors about" in done.err
+    assert done.out == f"1 vector in {tmp_path / 'v.jsonl'}\n"
+
+
 def test_a_killed_command_goes_on(write_lines: Callable[..., Path], tmp_path: Path, lsr: RunLsr) -> None:
     """A real process, killed once its first shard is on disk."""
     docs = write_lines([{"_id": f"d{at}", "text": f"text {at} " * 120} for at in range(1500)])

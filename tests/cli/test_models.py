@@ -101,7 +101,7 @@ def test_long_documents_are_split(
     assert hit["document"]["text"] == LONG[place["start"] : place["end"]]
     assert "compressed with zip" in hit["document"]["text"]
     assert f"passage {place['number']} of {place['count']}" in lsr(*query).out
-    assert lsr("delete", tmp_path / "i", "long").out.startswith("1 documents deleted; 1 in")
+    assert lsr("delete", tmp_path / "i", "long").out.startswith("1 document deleted; 1 in")
     assert lsr("add", tmp_path / "i", docs).out.startswith("2 documents added or replaced; 2 in")
     assert lsr("info", tmp_path / "i", "--json").json["split"] == 2
 

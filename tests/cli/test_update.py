@@ -44,7 +44,7 @@ def test_a_broken_line_adds_nothing(
 def test_deleted_documents_are_gone_and_unknown_ids_do_not_count(lsr: RunLsr, index: Path) -> None:
     outcome = lsr("delete", index, "zip", "nothing")
 
-    assert outcome.out.startswith("1 documents deleted; 2 in ")
+    assert outcome.out.startswith("1 document deleted; 2 in ")
     assert found(lsr, index, "compress") == []
 
 
@@ -89,11 +89,11 @@ def test_staged_changes_appear_together_with_the_commit(
     added = lsr("add", index, write_lines([{"_id": "new", "text": "brand new"}], "more.jsonl"), "--stage")
     deleted = lsr("delete", index, "zip", "--stage", "--json").json
 
-    assert added.out.startswith("1 documents added or replaced, staged; 4 in ")
+    assert added.out.startswith("1 document added or replaced, staged; 4 in ")
     assert (deleted["staged"], deleted["documents"], deleted["generation"]) == (True, 3, 1)
     assert found(lsr, index, "brand") == []
     assert lsr("info", index, "--json").json["staged"] == {"added": 1, "removed": 1}
-    assert "staged: 1 documents to add, 1 to delete or replace" in lsr("info", index).out
+    assert "staged: 1 document to add, 1 to delete or replace" in lsr("info", index).out
     done = lsr("commit", index, "--json").json
     assert (done["changed"], done["documents"], done["generation"]) == (2, 3, 2)
     assert found(lsr, index, "brand") == ["new"]
@@ -105,7 +105,7 @@ def test_staged_changes_are_forgotten_on_request(lsr: RunLsr, index: Path) -> No
     lsr("delete", index, "zip", "--stage")
     outcome = lsr("commit", index, "--discard")
 
-    assert outcome.out.startswith("1 documents forgotten; 3 in ")
+    assert outcome.out.startswith("1 document forgotten; 3 in ")
     assert lsr("info", index, "--json").json["staged"] is None
 
 
