@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from lsr.encoders.expansion import document_text, encoder_text
+from lsr.errors import ModelMismatchError
 from lsr.models import check_transform, model_of, options_of
 from lsr.passages import PassageCutter, cutter_for
 from lsr.requests import SourceWord
@@ -190,6 +191,11 @@ def open_fields(
     Raises ModelMismatchError unless a model makes the very vectors that the index holds.
     """
     changing = _transform(collection, transform)
+    if (model or queries) is not None and all(info.kind == "counted" for info in collection.fields):
+        raise ModelMismatchError(
+            f"{collection.path}: its documents were indexed without a model, by their terms alone, so queries"
+            f" need none either. Leave {model or queries} out, or index the documents with it."
+        )
 
     def load(recorded: Mapping[str, object]) -> SparseEncoder:
         if encoder is not None:

@@ -115,7 +115,8 @@ def find_encoder(name_or_path: str | Path, method: str | None = None) -> Origin:
         origin = _read_folder(download(name), method)
         return replace(origin, composition=replace(origin.composition, name=name))
     raise ModelNotFoundError(
-        f"{name}: no such folder, not a hub name (owner/model) and not built in (known: {', '.join(BUILT_IN)})."
+        f"{name}: no such folder, not a hub name (owner/model) and not built in ({', '.join(BUILT_IN)})."
+        " Check the path or the name."
     )
 
 
@@ -191,7 +192,10 @@ def _with_queries(origin: Origin, given: Path, method: str | None) -> Origin:
     composition = origin.composition
     if given.suffix in TABLE_SUFFIXES:
         if not given.is_file():
-            raise ModelNotFoundError(f"{given}: no such table of query weights.")
+            raise ModelNotFoundError(
+                f"{given}: no such table of query weights. Check the path; where an index's table was moved,"
+                " name its new place as the queries' model (`--queries`)."
+            )
         document = composition.document
         tokenizer = document.backbone.folder if isinstance(document, NeuralParts) else document.tokenizer
         table: SideParts = TableParts(

@@ -127,6 +127,20 @@ def test_another_model_than_the_indexs(
     assert "index the documents again" in message
 
 
+def test_a_model_for_an_index_that_has_none(lsr: RunLsr, index: Path) -> None:
+    for option in ("--model", "--queries"):
+        message = one_message(lsr("search", index, "read", option, "splade-tiny"))
+        assert "indexed without a model" in message
+
+
+@pytest.mark.parametrize("name", ["nowhere", "./nowhere", "../nowhere", "/nowhere", "a/b/c", "own--er/nowhere"])
+def test_a_model_that_is_not_there(lsr: RunLsr, documents: Path, tmp_path: Path, name: str) -> None:
+    message = one_message(lsr("index", documents, "-o", tmp_path / "i", "--model", name))
+
+    assert message.startswith(f"error: {name}: no such folder")
+    assert not (tmp_path / "i").exists()
+
+
 def test_a_model_without_measured_weights_gets_its_own_field_and_says_so(
     lsr: RunLsr, documents: Path, tmp_path: Path, hand_encoder: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
