@@ -192,10 +192,7 @@ def _with_queries(origin: Origin, given: Path, method: str | None) -> Origin:
     composition = origin.composition
     if given.suffix in TABLE_SUFFIXES:
         if not given.is_file():
-            raise ModelNotFoundError(
-                f"{given}: no such table of query weights. Check the path; where an index's table was moved,"
-                " name its new place as the queries' model (`--queries`)."
-            )
+            raise ModelNotFoundError(f"{given}: no such table of query weights. Check the path.")
         document = composition.document
         tokenizer = document.backbone.folder if isinstance(document, NeuralParts) else document.tokenizer
         table: SideParts = TableParts(
