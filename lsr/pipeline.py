@@ -355,7 +355,8 @@ def _row_of(field: str, weights: TermWeights, vocabulary: Vocabulary) -> SparseV
         term_id = term if isinstance(term, int) else vocabulary.id_of(term)
         if term_id is None or not 0 <= term_id < len(vocabulary):
             raise InvalidArgumentError(
-                f"vector.{field}: the field's vocabulary of {len(vocabulary):,} terms has no term {term!r}",
+                f"vector.{field}: the field's vocabulary of {len(vocabulary):,} terms has no term {term!r};"
+                " leave it out, or spell it as a document's vectors do",
                 field=f"vector.{field}",
             )
         ids[term_id] = weight

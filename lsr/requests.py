@@ -24,6 +24,7 @@ Kind = Literal["literal", "expansion"]
 
 DOCUMENT_PARTS = ("title", "text", "metadata")
 MAX_K = 1_000_000
+LEAST_WEIGHT, LARGEST_WEIGHT = 1.401298464324817e-45, 3.4028234663852886e38  # what float32 has above 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +284,10 @@ def _check_query(text: str | None, vectors: Mapping[str, TermWeights] | None) ->
         raise InvalidArgumentError("vector: give the weighted terms of at least one field", field="vector")
     for name, weights in (vectors or {}).items():
         for term, weight in weights.items():
-            if not math.isfinite(weight) or weight <= 0:
+            if not LEAST_WEIGHT <= weight <= LARGEST_WEIGHT:
                 raise InvalidArgumentError(
-                    f"vector.{name}: the weight of term {term!r} must be a finite number above 0, not {weight}",
+                    f"vector.{name}: the weight of term {term!r} must be a finite number above 0 that float32"
+                    f" can hold, not {weight}; leave a term out to not search it",
                     field=f"vector.{name}",
                 )
 

@@ -209,4 +209,4 @@ def test_verify_finds_nothing_and_then_a_changed_byte(lsr: RunLsr, index: Path) 
     damaged = lsr("verify", index)
     assert damaged.status == 2
     assert "bm25.weights.arr" in damaged.out
-    assert "damaged files" in damaged.err
+    assert "1 damaged file;" in damaged.err

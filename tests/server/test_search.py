@@ -63,6 +63,13 @@ BAD_BODIES: list[tuple[dict[str, Any], str, str, str]] = [
         "vector.learned.terms.read",
         "greater than 0",
     ),
+    (
+        {"vector": {"learned": {"terms": {"read": 1e39}}}},
+        "invalid-argument",
+        "vector.learned",
+        "float32 can hold",
+    ),
+    ({"vector": {"learned": {"terms": {"read": 1e-46}}}}, "invalid-argument", "vector.learned", "not 1e-46"),
     ({"vector": {"learned": {"terms": {"xyzzy": 1}}}}, "invalid-argument", "vector.learned", "no term 'xyzzy'"),
     (
         {"vector": {"learned": {"indices": [1, 2], "values": [1]}}},
