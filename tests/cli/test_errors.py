@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lsr.cli import errors
+from lsr.cli import errors, main
 from lsr.cli.app import app
 
 RunLsr = Callable[..., Any]
@@ -223,6 +224,17 @@ def test_an_interruption_is_status_130(monkeypatch: pytest.MonkeyPatch, index: P
 
     monkeypatch.setattr("lsr.describing.describe", interrupted)
     assert errors.run(app, ["info", str(index)]) == 130
+
+
+def test_an_interruption_while_the_program_is_loaded_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unloadable:
+        def __getattr__(self, _: str) -> Any:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "lsr.cli.app", Unloadable())
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 130
 
 
 def _with_file(folder: Path) -> Path:
