@@ -125,6 +125,8 @@ def encode(
         encoder = used.load(model, device=device, threads=threads, memory=limit)
         _show(encoder, encoding_of(encoder, side)([text or ""]), text or "", as_json=as_json)
         return
+    if not shards:
+        options.check_file(output, "--output", instead=", or add --shards")
     opened = open_source(
         source,
         format_=format_,

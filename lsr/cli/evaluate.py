@@ -154,6 +154,10 @@ def evaluate(
         raise InvalidArgumentError(
             "--mode fast needs an index that was tuned; name it with --index", field="--mode"
         )
+    if report is not None:
+        options.check_file(report, "--report")
+    if runs is not None:
+        runs.mkdir(parents=True, exist_ok=True)
     used = options.model_options(
         method=method,
         queries=queries,
@@ -252,7 +256,6 @@ def _write_runs(folder: Path, done: Evaluation, dataset: BeirDataset) -> None:
     from lsr.eval.qrels import write_qrels
     from lsr.eval.runs import write_run
 
-    folder.mkdir(parents=True, exist_ok=True)
     write_qrels(folder / "qrels.txt", dataset.qrels)
     for each in done.runs:
         name = re.sub(r"[^\w=.,-]", "_", each.result.system.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -241,3 +242,36 @@ def _with_file(folder: Path) -> Path:
     folder.mkdir()
     (folder / "notes.txt").write_text("not an index")
     return folder
+
+
+def test_files_that_cannot_be_written_are_named_before_the_work(
+    lsr: RunLsr, documents: Path, tmp_path: Path
+) -> None:
+    absent = tmp_path / "absent" / "file"
+    nothing = ("--model", "no such model")
+    for arguments in (("encode", documents, *nothing, "-o"), ("idf", documents, *nothing, "-o")):
+        assert f"there is no folder {absent.parent}" in one_message(lsr(*arguments, absent))
+        assert "is a folder; name a file" in one_message(lsr(*arguments, tmp_path))
+    assert "or add --shards" in one_message(lsr("encode", documents, *nothing, "-o", tmp_path))
+    assert "--report: " in one_message(lsr("eval", tmp_path, "--report", absent))
+
+
+def test_settings_of_a_server_that_make_no_sense(
+    lsr: RunLsr, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "--max-body: Input should be greater" in one_message(lsr("serve", index, "--max-body", "10"))
+    monkeypatch.setenv("LSR_SERVER_MAX_K", "many")
+    assert "LSR_SERVER_MAX_K: Input should be a valid integer" in one_message(lsr("serve", index))
+
+
+def test_an_instruction_set_that_is_none(index: Path) -> None:
+    """In a process of its own: the set is chosen once."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lsr.cli", "search", str(index), "read"],
+        env={**os.environ, "LSR_ISA": "abacus"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: LSR_ISA names the unknown instruction set 'abacus'")
