@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import counted, human_seconds, notes, preflight, print_json, progress, results
+from lsr.cli.output import counted, human_seconds, notes, preflight, print_json, progress, results, say
 
 if TYPE_CHECKING:
     from lsr.reencoding import ReencodeSummary
@@ -111,7 +111,7 @@ def reencode(
             overwrite=overwrite,
             memory=limit,
             threads=threads or available_threads(),
-            on_forecast=lambda forecast: notes().print(preflight(forecast)),
+            on_forecast=lambda forecast: say(preflight(forecast)),
             progress=advance,
         )
     if as_json:

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from lsr.cli import options
-from lsr.cli.output import counted, notes, preflight, print_json, progress, results
+from lsr.cli.output import counted, notes, preflight, print_json, progress, results, say
 from lsr.cli.sources import open_source
 from lsr.errors import InvalidArgumentError
 
@@ -148,7 +148,7 @@ def encode(
                 encoding_of(encoder, side),
                 encoder,
                 expected=opened.expected,
-                on_forecast=lambda forecast: notes().print(preflight(forecast, "vectors")),
+                on_forecast=lambda forecast: say(preflight(forecast, "vectors")),
                 progress=advance,
             )
             done = Done(written, 0, encoder.statistics.truncated, _n_split(encoder, cutter), encoder.describe())
@@ -212,7 +212,7 @@ class Running:
                 side=side.value,
                 progress=advance,
                 expected=opened.expected,
-                on_forecast=lambda forecast: notes().print(preflight(forecast, "vectors")),
+                on_forecast=lambda forecast: say(preflight(forecast, "vectors")),
             )
             n_split = done.split + (cutter.n_split if cutter is not None else 0)
             return Done(done.documents, done.reused, done.truncated, n_split, work.describe())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import notes, preflight, progress, results
+from lsr.cli.output import notes, preflight, progress, results, say
 from lsr.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def evaluate(
                 plan,
                 settings,
                 systems=systems,
-                on_forecast=lambda forecast: notes().print(preflight(forecast)),
+                on_forecast=lambda forecast: say(preflight(forecast)),
                 progress=advance,
             )
     if runs is not None:

@@ -17,6 +17,7 @@ from lsr.cli.output import (
     print_json,
     progress,
     results,
+    say,
 )
 from lsr.cli.sources import open_source
 from lsr.errors import InvalidArgumentError
@@ -136,7 +137,7 @@ def index(
                 memory=limit,
                 threads=threads or available_threads(),
                 expected=opened.expected,
-                on_forecast=lambda forecast: notes().print(preflight(forecast)),
+                on_forecast=lambda forecast: say(preflight(forecast)),
                 progress=advance,
             )
     except KeyboardInterrupt:

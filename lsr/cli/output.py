@@ -41,6 +41,11 @@ def notes() -> Console:
     return _console(sys.stderr)
 
 
+def say(note: str) -> None:
+    """A note while there may be a progress line: it goes above that, which a console of its own would break."""
+    sys.stderr.write(f"{note}\n")
+
+
 def _console(stream: TextIO) -> Console:
     """Lines are wrapped for a terminal only; a pipe gets them whole."""
     return Console(file=stream, highlight=False, markup=False, width=None if stream.isatty() else PIPE_WIDTH)

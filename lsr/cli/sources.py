@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsr.cli import options
-from lsr.cli.output import counted, notes
+from lsr.cli.output import counted, say
 from lsr.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _told(documents: Iterator[Document], report: ReadReport) -> Iterator[Documen
     try:
         for at, document in enumerate(documents):
             if at == 0 and report.guessed:
-                notes().print(f"note: {report.guessed}")
+                say(f"note: {report.guessed}")
             yield document
     except InputError as error:
         if error is report.stopped_at:
@@ -90,7 +90,7 @@ def _told(documents: Iterator[Document], report: ReadReport) -> Iterator[Documen
 
 
 def _say_skipped(report: ReadReport) -> None:
-    out, rest = notes(), report.skipped - len(report.first_errors)
-    out.print(f"{counted(report.skipped, 'record')} skipped:")
+    rest = report.skipped - len(report.first_errors)
+    say(f"{counted(report.skipped, 'record')} skipped:")
     for reason in (*report.first_errors, *([f"and {rest:,} more"] if rest else [])):
-        out.print(f"  {reason}")
+        say(f"  {reason}")
