@@ -198,7 +198,7 @@ class Pipeline:
             fast=None if tuned is None else _fast_use(tuned),
             query_terms=query_terms(views) if request.explain else None,
             warnings=(
-                *_warnings(query, self.collection.n_documents),
+                *_warnings(request, query, self.collection.n_documents),
                 *_fast_warnings(tuned, request, self.collection.n_documents),
                 *_filter_warnings(self.collection, request.filter),
             ),
@@ -374,9 +374,11 @@ def _counts_of(field: str, row: SparseVectors) -> TermCounts:
     return TermCounts(row.indptr, row.terms, counts, np.array([counts.sum()], np.uint32))
 
 
-def _warnings(query: EncodedQuery, n_documents: int) -> list[str]:
+def _warnings(request: SearchRequest, query: EncodedQuery, n_documents: int) -> list[str]:
     if n_documents == 0:
         return ["the index holds no documents"]
+    if request.text is not None and not request.text.strip():
+        return ["the question is empty; a model may add terms even to nothing, so what is found means little"]
     if all(each.nnz == 0 for each in query.vectors.values()):
         return ["no term of the query is known to the index, so nothing can match"]
     return []

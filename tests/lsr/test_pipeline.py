@@ -148,6 +148,11 @@ def test_a_query_without_a_known_term_matches_nothing_and_says_so(small_pipeline
     assert "no term of the query" in answer.warnings[0]
 
 
+def test_an_empty_question_is_answered_with_a_warning(small_pipeline: Pipeline) -> None:
+    for text in ("", "  \n"):
+        assert "the question is empty" in small_pipeline.search(SearchRequest(text)).warnings[0]
+
+
 def test_an_empty_document_is_there_and_never_found(small_pipeline: Pipeline) -> None:
     assert small_pipeline.collection.get("empty") is not None
     answer = small_pipeline.search(SearchRequest("open read file date compress byte", k=10))
