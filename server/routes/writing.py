@@ -98,6 +98,9 @@ async def post_documents(
 ) -> Response:
     """Add or replace a batch of documents, as JSON or NDJSON: all or nothing, unless ``partial``."""
     records = _records(await request.body(), request.headers.get("content-type", ""))
+    broken = next((each for each in records if isinstance(each, InvalidJsonError)), None)
+    if broken is not None and not partial:
+        raise broken
     documents, rejected = _checked(records)
     if rejected and not partial:
         return problem(
@@ -121,16 +124,26 @@ async def post_commit(service: ServiceOf) -> Response:
 
 
 def _records(body: bytes, content_type: str) -> list[object]:
-    """The documents of a batch, unchecked. Raises InvalidJsonError naming the line that is no JSON."""
+    """The documents of a batch, unchecked; for a line that is no JSON the error that stands for it.
+
+    Raises InvalidJsonError for a body that is no JSON as a whole.
+    """
     if content_type.split(";", maxsplit=1)[0].strip() == NDJSON:
         lines = enumerate(body.split(b"\n"), 1)
-        return [_parsed(line, f"line {number}") for number, line in lines if line.strip()]
+        return [_line(line, number) for number, line in lines if line.strip()]
     batch = _parsed(body, "the body")
     if not isinstance(batch, dict) or set(batch) != {"documents"} or not isinstance(batch["documents"], list):
         raise InvalidArgumentError(
             'the body must be {"documents": […]}, or NDJSON with the content type ' + NDJSON, field="documents"
         )
     return batch["documents"]
+
+
+def _line(raw: bytes, number: int) -> object:
+    try:
+        return _parsed(raw, f"line {number}")
+    except InvalidJsonError as error:
+        return error
 
 
 def _parsed(raw: bytes, place: str) -> object:
@@ -145,6 +158,9 @@ def _checked(records: Sequence[object]) -> tuple[list[DocumentInput], list[Rejec
     documents: dict[str, DocumentInput] = {}
     rejected: list[Rejected] = []
     for at, record in enumerate(records):
+        if isinstance(record, InvalidJsonError):
+            rejected.append(Rejected(index=at, field="", detail=record.message))
+            continue
         try:
             body = IdentifiedDocument.model_validate(record)
         except ValidationError as error:

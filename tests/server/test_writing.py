@@ -168,3 +168,14 @@ def test_a_batch_that_is_no_json(
 
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid-json")
     assert refused.json()["detail"].startswith(f"{place} is not JSON: ")
+
+
+def test_a_partial_batch_passes_over_lines_that_are_no_json(writable: TestClient) -> None:
+    lines = b'{"id": "a", "text": "time"}\n{oops\n\n\xff\n{"id": "b", "text": "time"}'
+    done = writable.post("/v1/documents?partial=true&commit=true", content=lines, headers=NDJSON).json()
+
+    assert done["changed"] == 2
+    assert [(each["index"], each["detail"][:19]) for each in done["rejected"]] == [
+        (1, "line 2 is not JSON:"),
+        (2, "line 4 is not JSON:"),
+    ]
