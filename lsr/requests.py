@@ -61,7 +61,7 @@ class SearchRequest:
     def __post_init__(self) -> None:
         _check_query(self.text, self.vectors)
         for name, text in (("query", self.text), ("filter", self.filter)):
-            check_characters(text or "", name)
+            _check_text(name, text)
         _check_count("k", self.k, least=1)
         _check_count("offset", self.offset, least=0)
         check_field_weights(self.fields)
@@ -271,6 +271,12 @@ def check_field_weights(weights: Mapping[str, float] | None) -> None:
                 "leave a field out to not search it",
                 field=f"fields.{name}",
             )
+
+
+def _check_text(name: str, text: str | None) -> None:
+    if text is not None and not isinstance(text, str):
+        raise InvalidArgumentError(f"{name} must be text, not {text!r}", field=name)
+    check_characters(text or "", name)
 
 
 def _check_query(text: str | None, vectors: Mapping[str, TermWeights] | None) -> None:
