@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lsr.data.documents import Document, Qrels, Query
+from lsr.data.estimate import estimate_documents
 from lsr.data.formats import corpus_file, find_file
 from lsr.data.queries import read_qrels, read_queries
 from lsr.data.readers import OnError, read_documents
@@ -48,6 +49,10 @@ class BeirDataset:
 
     def documents(self, *, on_error: OnError = "stop", report: ReadReport | None = None) -> Iterator[Document]:
         return read_documents(self.corpus_path, on_error=on_error, report=report)
+
+    def estimated_documents(self) -> int | None:
+        """How many documents there are, told from the size of the file."""
+        return estimate_documents(self.corpus_path)
 
     @cached_property
     def all_queries(self) -> list[Query]:

@@ -17,8 +17,8 @@ from lsr.data.jsonlines import read_json_lines
 from lsr.data.parquet import read_parquet
 from lsr.data.records import Record
 from lsr.data.report import ReadReport
-from lsr.data.streams import Stream, as_source, open_stream
-from lsr.data.textfiles import read_text_file
+from lsr.data.streams import STANDARD_INPUT, Stream, as_source, open_stream
+from lsr.data.textfiles import TEXT_FILE_FIELDS, read_text_file
 
 from lsr.errors import DuplicateIdError, EmptySourceError, InputError
 
@@ -49,8 +49,10 @@ def read_documents(
     counts = report if report is not None else ReadReport()
     counts.bytes_total = total_size(parts)
     given = mapping or FieldMapping()
+    if parts[0].format is Format.TEXT:  # whose records have the fields that we give them: nothing is guessed
+        given = given.resolved(TEXT_FILE_FIELDS)
     found = _documents(_records(parts, given, counts), given, counts)
-    return _judged(found, str(source), on_error, counts)
+    return _judged(found, "standard input" if where == STANDARD_INPUT else str(source), on_error, counts)
 
 
 def _records(parts: Iterable[Part], given: FieldMapping, report: ReadReport) -> Iterator[Record | InputError]:
@@ -117,6 +119,7 @@ def _judged(
         elif on_error == "skip":
             report.skip(item)
         else:
+            report.stopped_at = item
             raise item
     if report.read == 0:
         raise EmptySourceError(_nothing_read(report), path=name)
@@ -126,4 +129,4 @@ def _nothing_read(report: ReadReport) -> str:
     if report.skipped:
         why = report.first_errors[0]
         return f"no documents: all {report.skipped} records were skipped; the first because {why}"
-    return "no documents: the source is empty"
+    return "no documents: the source is empty; check that it is the right one"

@@ -17,6 +17,7 @@ class ReadReport:
     read:         documents given out
     skipped:      records passed over because of ``on_error="skip"``
     first_errors: why, for the first few of them
+    stopped_at:   the record that ended the pass, which ``on_error="skip"`` would have passed over
     guessed:      what the reader took for granted about the fields, in words; empty if all were named
     bytes_total:  size of the source as it lies on disk (compressed, if it is); None for standard input
     """
@@ -24,6 +25,7 @@ class ReadReport:
     read: int = 0
     skipped: int = 0
     first_errors: list[InputError] = field(default_factory=list)
+    stopped_at: InputError | None = None
     guessed: str = ""
     bytes_total: int | None = None
     _bytes_before: int = 0

@@ -16,6 +16,9 @@ _UNDERLINE = re.compile(r" {0,3}=+\s*$")
 _FRONT_TITLE = re.compile(r"title:\s*(.+?)\s*$")
 
 
+TEXT_FILE_FIELDS = ("_id", "title", "text")
+
+
 def read_text_file(stream: Stream, name: str) -> Record | InputError:
     """name: the file's path within its source."""
     try:

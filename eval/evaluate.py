@@ -53,6 +53,17 @@ class Judged:
         return [query for query in self.queries if query.id in self.qrels]
 
 
+def require_judged(dataset: Judged) -> list[Query]:
+    """The queries with judgements. Raises InvalidArgumentError if there are none."""
+    queries = dataset.judged
+    if not queries:
+        raise InvalidArgumentError(
+            f"{dataset.name}: none of the {len(dataset.queries)} queries has a judgement;"
+            " check that queries and judgements belong together"
+        )
+    return queries
+
+
 @dataclass(frozen=True, slots=True)
 class SystemChoice:
     """A system to evaluate: a name for tables, and each field's weight in the sum."""
@@ -97,12 +108,7 @@ def evaluate(
     Raises InvalidArgumentError for an unknown measure, or a dataset without a judged query.
     """
     parsed = parse_measures(measures)
-    queries = dataset.judged
-    if not queries:
-        raise InvalidArgumentError(
-            f"{dataset.name}: none of the {len(dataset.queries)} queries has a judgement;"
-            " check that queries and judgements belong together"
-        )
+    queries = require_judged(dataset)
     depth = required_depth(parsed) + (self_matches == "removed")
     fields = list(dict.fromkeys(name for system in systems for name in system.weights))
     vectors = encode(pipeline.encoders, [query.text for query in queries], fields)

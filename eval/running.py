@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lsr.eval.cache import VectorCache
 from lsr.eval.cached_encoder import CachedEncoder
 from lsr.eval.environment import environment
-from lsr.eval.evaluate import Judged, SystemChoice, SystemRun, default_systems, evaluate
+from lsr.eval.evaluate import Judged, SystemChoice, SystemRun, default_systems, evaluate, require_judged
 from lsr.eval.lucene import bm25_run, require_lucene
 from lsr.eval.measures import DEFAULT_MEASURES, evaluate_run, parse_measures, required_depth
 from lsr.eval.results import Comparison, EvaluationResult, SelfMatches, System, compare, estimate
@@ -111,7 +111,7 @@ def evaluate_dataset(
     systems:  None takes every field alone, and the sum where the plan has one
     progress: called with the number of documents indexed since the last call
     """
-    _check_before_the_long_part(settings)
+    _check_before_the_long_part(settings, dataset)
     with _temporary_index(dataset, plan, settings, on_forecast, progress) as pipeline:
         return _evaluate(pipeline, dataset, settings, systems)
 
@@ -133,7 +133,7 @@ def evaluate_index(
     """
     from lsr.pipeline import Pipeline
 
-    _check_before_the_long_part(settings)
+    _check_before_the_long_part(settings, dataset)
     opened = Pipeline.open(
         index,
         model=model,
@@ -149,8 +149,10 @@ def evaluate_index(
     return _evaluate(pipeline, dataset, settings, systems)
 
 
-def _check_before_the_long_part(settings: Settings) -> None:
+def _check_before_the_long_part(settings: Settings, dataset: BeirDataset) -> None:
+    """Queries and judgements are read first, too, so that a slip in them does not cost the encoding."""
     parse_measures(settings.measures)
+    require_judged(_judged(dataset))
     if settings.lucene:
         require_lucene()
 
@@ -170,7 +172,7 @@ def _evaluate(
     settings: Settings,
     systems: Sequence[SystemChoice] | None,
 ) -> Evaluation:
-    judged = Judged(dataset.name, dataset.all_queries, dataset.qrels)
+    judged = _judged(dataset)
     chosen = systems if systems is not None else _default_systems(pipeline.collection, settings.mode)
     given = {**settings.baselines, **({"lucene": _lucene_run(dataset, settings)} if settings.lucene else {})}
     _check_names([*given, *(system.name for system in chosen)])
@@ -188,6 +190,10 @@ def _evaluate(
     )
     runs = [*baselines, *own]
     return Evaluation(runs, compare([each.result for each in runs], settings.seed))
+
+
+def _judged(dataset: BeirDataset) -> Judged:
+    return Judged(dataset.name, dataset.all_queries, dataset.qrels)
 
 
 def _default_systems(collection: Collection, mode: Mode) -> list[SystemChoice]:
@@ -258,6 +264,7 @@ def _temporary_index(
             index,
             documents,
             threads=settings.threads,
+            expected=dataset.estimated_documents(),
             on_forecast=on_forecast,
             progress=progress,
         )

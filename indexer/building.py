@@ -32,6 +32,7 @@ from lsr.errors import IndexCorruptError, UnfinishedBuildError
 
 LEDGER_NAME = "ledger.json"
 _LEDGER_FORMAT = 1
+MOST_LISTED = 3  # files or fields in one message
 
 
 def building_folder(index: Path) -> Path:
@@ -205,12 +206,12 @@ class Ledger:
     def require_same(self, other: Ledger, index: Path) -> None:
         """Raise UnfinishedBuildError unless the other describes the same build."""
         for what, ours, theirs in (
-            ("input", self.source, other.source),
-            ("fields", self.fields, other.fields),
+            ("another input", self.source, other.source),
+            ("other fields", self.fields, other.fields),
         ):
             if ours != theirs:
                 raise UnfinishedBuildError(
-                    f"{index}: the unfinished build was begun with another {what}"
+                    f"{index}: the unfinished build was begun with {what}"
                     f" ({_difference(ours, theirs)})."
                     " Repeat the command it was begun with, or discard it and start again with `--overwrite`"
                     " and without `--resume`."
@@ -273,6 +274,27 @@ def _difference(ours: object, theirs: object) -> str:
         for key in sorted(ours | theirs):
             if ours.get(key) != theirs.get(key):
                 return f"{key}: {_difference(ours.get(key), theirs.get(key))}"
-    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
-        return next(_difference(a, b) for a, b in zip(ours, theirs, strict=True) if a != b)
+    if isinstance(ours, list) and isinstance(theirs, list):
+        if _named(ours) != _named(theirs):
+            return f"{_listed(ours)} then, {_listed(theirs)} now"
+        mine, other = next((a, b) for a, b in zip(ours, theirs, strict=True) if a != b)
+        name = _named([mine])[0]
+        return f"{name} has changed" if isinstance(mine, list) else f"{name}: {_difference(mine, other)}"
     return f"{ours!r} then, {theirs!r} now"
+
+
+def _named(entries: Sequence[object]) -> list[str]:
+    """Fields by their names, files (path, size, time) by their paths."""
+    return [str(_name(each)) for each in entries]
+
+
+def _name(entry: object) -> object:
+    if isinstance(entry, dict):
+        return entry.get("name", entry)
+    return entry[0] if isinstance(entry, list) and entry else entry
+
+
+def _listed(entries: Sequence[object]) -> str:
+    names = _named(entries)
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return ", ".join(names[:MOST_LISTED]) + more

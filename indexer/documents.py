@@ -86,21 +86,15 @@ class DocumentRow:
             )
         try:
             metadata = _JSON.encode(dict(document.metadata)) if document.metadata else "{}"
-            for text in (document.id, document.title, document.text, metadata):
-                if not text.isascii():
-                    text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise InvalidArgumentError(
-                f"document {document.id!r}: {error.object[error.start]!r} is half a character (a lone"
-                " surrogate)"
-                " and cannot be stored; repair the text's encoding",
-                field="text",
-            ) from error
         except (TypeError, ValueError) as error:
             raise InvalidArgumentError(
                 f"document {document.id!r}: its metadata cannot be written as JSON ({error})", field="metadata"
             ) from error
-        return cls(document.id, document.title, document.text, metadata)
+        row = cls(document.id, document.title, document.text, metadata)
+        for part, text in (("id", row.id), ("title", row.title), ("text", row.text), ("metadata", metadata)):
+            if not text.isascii():
+                _check_storable(row.id, part, text)
+        return row
 
     @property
     def size_bytes(self) -> int:
@@ -109,6 +103,17 @@ class DocumentRow:
 
     def stored(self, number: int) -> StoredDocument:
         return StoredDocument(number, self.id, self.title, self.text, json.loads(self.metadata))
+
+
+def _check_storable(document_id: str, part: str, text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(
+            f"document {document_id!r}: {error.object[error.start]!r} in its {part} is half a character (a lone"
+            " surrogate) and cannot be stored; repair the text's encoding",
+            field=part,
+        ) from error
 
 
 def write_documents(storage: Storage, path: Path, rows: Iterable[DocumentRow]) -> None:

@@ -17,8 +17,12 @@ UInt64Array = npt.NDArray[np.uint64]
 
 
 def hash_ids(ids: Sequence[str]) -> UInt64Array:
-    """The first 8 bytes of each id's BLAKE2b, as little-endian integers, shape (len(ids),)."""
-    digests = b"".join(hashlib.blake2b(text.encode("utf-8"), digest_size=8).digest() for text in ids)
+    """The first 8 bytes of each id's BLAKE2b, as little-endian integers, shape (len(ids),).
+
+    An id with half a character may be asked for; none is stored, so it is not found.
+    """
+    encoded = (text.encode("utf-8", "surrogatepass") for text in ids)
+    digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in encoded)
     return np.frombuffer(digests, dtype="<u8")
 
 

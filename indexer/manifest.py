@@ -209,16 +209,19 @@ def _parse_body(raw: bytes, path: Path) -> dict[str, Any]:
 _REBUILD = "Restore the index from a snapshot, or build it again with `lsr index --overwrite`."
 
 
+READS = str(FORMAT) if OLDEST_FORMAT == FORMAT else f"{OLDEST_FORMAT} to {FORMAT}"
+
+
 def require_readable(version: int, path: Path) -> None:
     """Raise IndexTooNewError or IndexTooOldError unless this release reads the version."""
     if version > FORMAT:
         raise IndexTooNewError(
-            f"{path}: index format {version}, but this release reads {OLDEST_FORMAT} to {FORMAT}."
+            f"{path}: index format {version}, but this release reads {READS}."
             " Upgrade the package, or build the index again."
         )
     if version < OLDEST_FORMAT:
         raise IndexTooOldError(
-            f"{path}: index format {version}, but this release reads {OLDEST_FORMAT} to {FORMAT}."
+            f"{path}: index format {version}, but this release reads {READS}."
             f" Rewrite it with `lsr upgrade {path.parent}`."
         )
 

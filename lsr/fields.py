@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from lsr.encoders.expansion import document_text, encoder_text
+from lsr.errors import ModelMismatchError, ModelNotFoundError
 from lsr.models import check_transform, model_of, options_of
 from lsr.passages import PassageCutter, cutter_for
 from lsr.requests import SourceWord
 from lsr.vectors import SparseVectors, TermCounts, UInt32Array
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lsr.analysis import Analyzer
     from lsr.encoders.base import SparseEncoder
     from lsr.encoders.prepared import TextTransform
@@ -190,11 +193,18 @@ def open_fields(
     Raises ModelMismatchError unless a model makes the very vectors that the index holds.
     """
     changing = _transform(collection, transform)
+    if (model or queries) is not None and all(info.kind == "counted" for info in collection.fields):
+        raise ModelMismatchError(
+            f"{collection.path}: its documents were indexed without a model, by their terms alone, so queries"
+            f" need none either. Leave {model or queries} out, or index the documents with it."
+        )
 
     def load(recorded: Mapping[str, object]) -> SparseEncoder:
         if encoder is not None:
             return encoder
-        return _load(recorded, model, queries, device=device, threads=threads, memory=memory)
+        return _load(
+            recorded, model, queries, index=collection.path, device=device, threads=threads, memory=memory
+        )
 
     with_model = [name for name in names if _has_model(collection.field(name))]
     return {name: _open_field(collection, name, load, changing) for name in with_model}
@@ -237,6 +247,7 @@ def _load(
     model: str | None,
     queries: str | None,
     *,
+    index: Path,
     device: str,
     threads: int | None,
     memory: int | None,
@@ -245,7 +256,16 @@ def _load(
     options = options_of(recorded)
     if queries is not None:
         options = replace(options, queries=queries)
-    return options.load(model or model_of(recorded), device=device, threads=threads, memory=memory)
+    try:
+        return options.load(model or model_of(recorded), device=device, threads=threads, memory=memory)
+    except ModelNotFoundError as error:
+        if model is not None:
+            raise
+        queries_by = f" with queries by {options.queries}" if options.queries is not None else ""
+        raise ModelNotFoundError(
+            f"{index}: was made with the model {recorded.get('model')}{queries_by}. {error}"
+            " If something was moved, say where it is now with `--model` or `--queries`."
+        ) from error
 
 
 def cutter_of(collection: Collection, encoders: Mapping[str, FieldEncoder]) -> PassageCutter | None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # lists are built from the mapped arrays (9.1 to 10.8 measured, over 4.6 to 32 million non-zeros).
 ENCODED_BYTES: Mapping[str, float] = {"float32": 10.0, "float16": 8.0, "uint8": 7.0}
 COUNTED_BYTES = 14.0
+FOLDER_BYTES = (
+    11_000  # of an index without documents: its manifest, headers of some 30 files, SQLite's first pages
+)
 TERM_BYTES = 4  # of a vocabulary entry besides its text
 DOCUMENT_BYTES = 57.0  # of a document besides its texts: its row, number and id
 WARM_UP = 1  # batches that are too slow to count: threads start, memory is touched for the first time
@@ -64,7 +67,8 @@ class Meter:
     ) -> None:
         """vocabulary: the model's, stored with the index; expected: documents of the whole source; full_batch:
         how many documents a batch has at most."""
-        self._fixed = sum(len(term.encode()) + TERM_BYTES for term in vocabulary) if vocabulary else 0
+        terms = sum(len(term.encode()) + TERM_BYTES for term in vocabulary) if vocabulary else 0
+        self._fixed = FOLDER_BYTES + terms
         self._writer = writer
         self._counted = [field.name for field in writer.fields if field.kind == "counted"]
         self._stored_bytes = {

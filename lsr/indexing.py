@@ -257,7 +257,7 @@ def index_documents(
             writer,
             encoder.encoder.vocabulary if encoder.encoder is not None else None,
             expected,
-            model=encoder.plan.model,
+            model=encoder.plan.model if encoder.encoder is not None else COUNTED_ONLY,
             full_batch=BATCH,
             report=on_forecast,
             batch_tokens=encoder.encoder.batch_tokens if isinstance(encoder.encoder, Batching) else 0,

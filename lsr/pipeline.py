@@ -198,7 +198,7 @@ class Pipeline:
             fast=None if tuned is None else _fast_use(tuned),
             query_terms=query_terms(views) if request.explain else None,
             warnings=(
-                *_warnings(query, self.collection.n_documents),
+                *_warnings(request, query, self.collection.n_documents),
                 *_fast_warnings(tuned, request, self.collection.n_documents),
                 *_filter_warnings(self.collection, request.filter),
             ),
@@ -355,7 +355,8 @@ def _row_of(field: str, weights: TermWeights, vocabulary: Vocabulary) -> SparseV
         term_id = term if isinstance(term, int) else vocabulary.id_of(term)
         if term_id is None or not 0 <= term_id < len(vocabulary):
             raise InvalidArgumentError(
-                f"vector.{field}: the field's vocabulary of {len(vocabulary):,} terms has no term {term!r}",
+                f"vector.{field}: the field's vocabulary of {len(vocabulary):,} terms has no term {term!r};"
+                " leave it out, or spell it as a document's vectors do",
                 field=f"vector.{field}",
             )
         ids[term_id] = weight
@@ -373,9 +374,11 @@ def _counts_of(field: str, row: SparseVectors) -> TermCounts:
     return TermCounts(row.indptr, row.terms, counts, np.array([counts.sum()], np.uint32))
 
 
-def _warnings(query: EncodedQuery, n_documents: int) -> list[str]:
+def _warnings(request: SearchRequest, query: EncodedQuery, n_documents: int) -> list[str]:
     if n_documents == 0:
         return ["the index holds no documents"]
+    if request.text is not None and not request.text.strip():
+        return ["the question is empty; a model may add terms even to nothing, so what is found means little"]
     if all(each.nnz == 0 for each in query.vectors.values()):
         return ["no term of the query is known to the index, so nothing can match"]
     return []

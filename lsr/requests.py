@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, is_dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Literal
 
+from lsr.characters import check_characters
 from lsr.errors import InvalidArgumentError
 
 TermWeights = Mapping[str, float] | Mapping[int, float]
@@ -23,6 +24,7 @@ Kind = Literal["literal", "expansion"]
 
 DOCUMENT_PARTS = ("title", "text", "metadata")
 MAX_K = 1_000_000
+LEAST_WEIGHT, LARGEST_WEIGHT = 1.401298464324817e-45, 3.4028234663852886e38  # what float32 has above 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class SearchRequest:
 
     def __post_init__(self) -> None:
         _check_query(self.text, self.vectors)
+        for name, text in (("query", self.text), ("filter", self.filter)):
+            _check_text(name, text)
         _check_count("k", self.k, least=1)
         _check_count("offset", self.offset, least=0)
         check_field_weights(self.fields)
@@ -269,6 +273,12 @@ def check_field_weights(weights: Mapping[str, float] | None) -> None:
             )
 
 
+def _check_text(name: str, text: str | None) -> None:
+    if text is not None and not isinstance(text, str):
+        raise InvalidArgumentError(f"{name} must be text, not {text!r}", field=name)
+    check_characters(text or "", name)
+
+
 def _check_query(text: str | None, vectors: Mapping[str, TermWeights] | None) -> None:
     if (text is None) == (vectors is None):
         raise InvalidArgumentError(
@@ -280,9 +290,10 @@ def _check_query(text: str | None, vectors: Mapping[str, TermWeights] | None) ->
         raise InvalidArgumentError("vector: give the weighted terms of at least one field", field="vector")
     for name, weights in (vectors or {}).items():
         for term, weight in weights.items():
-            if not math.isfinite(weight) or weight <= 0:
+            if not LEAST_WEIGHT <= weight <= LARGEST_WEIGHT:
                 raise InvalidArgumentError(
-                    f"vector.{name}: the weight of term {term!r} must be a finite number above 0, not {weight}",
+                    f"vector.{name}: the weight of term {term!r} must be a finite number above 0 that float32"
+                    f" can hold, not {weight}; leave a term out to not search it",
                     field=f"vector.{name}",
                 )
 

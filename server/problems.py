@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from lsr.errors import InputError, InvalidArgumentError, LsrError, OverloadedError
 
@@ -23,6 +24,16 @@ logger = logging.getLogger(__name__)
 
 CODES = {404: "not-found", 405: "method-not-allowed", 413: "request-too-large"}
 RETRY_AFTER_S = 1
+MOST_QUOTED = 60  # characters of a value in a message
+
+
+# The reason phrases of RFC 9110; Python's change from version to version.
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+
+class InvalidJsonError(LsrError):
+    code = "invalid-json"
+    http_status = 400
 
 
 def problem(
@@ -36,7 +47,7 @@ def problem(
     """One problem document. ``type`` is a reference that docs/rest.md explains."""
     body: dict[str, object] = {
         "type": f"urn:lsr:problem:{code}",
-        "title": HTTPStatus(status).phrase,
+        "title": TITLES.get(status, HTTPStatus(status).phrase),
         "status": status,
         "detail": detail,
         "code": code,
@@ -44,7 +55,8 @@ def problem(
     if errors:
         body["errors"] = list(errors)
     return Response(
-        json.dumps(body, ensure_ascii=False),
+        # What was sent is quoted; half a character in it has no UTF-8 form but an escape, which JSON reads.
+        json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace"),
         status,
         headers=dict(headers or {}),
         media_type="application/problem+json",
@@ -64,8 +76,7 @@ def install(app: FastAPI, *, models: Mapping[tuple[str, str], type[BaseModel]]) 
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        code = CODES.get(error.status_code, "http-error")
-        return problem(error.status_code, code, _http_detail(request, error), headers=error.headers)
+        return _of_http(request, error)
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> Response:
@@ -83,13 +94,29 @@ def of(error: LsrError) -> Response:
     return problem(error.http_status, error.code, error.message, errors=errors, headers=headers)
 
 
-def _http_detail(request: Request, error: HTTPException) -> str:
-    if error.status_code == 404:
-        return f"There is nothing at {request.scope['path']}; /openapi.json lists the routes."
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("allow", "another method")
-        return f"{request.method} is not possible at {request.scope['path']}; use {allowed}."
-    return str(error.detail)
+def _of_http(request: Request, error: HTTPException) -> Response:
+    """The framework's own refusals."""
+    path, status = request.scope["path"], error.status_code
+    headers, detail = error.headers, str(error.detail)
+    if status == 404:
+        detail = f"There is nothing at {path}; /openapi.json lists the routes."
+    elif status == 405:
+        allowed = ", ".join(_methods(request))  # the framework names those of one route of several
+        headers, detail = {"Allow": allowed}, f"{request.method} is not possible at {path}; use {allowed}."
+    elif status == 400 and isinstance(error.__cause__, ValueError | RecursionError):
+        return of(InvalidJsonError(f"the body is not JSON: {error.__cause__}"))
+    return problem(status, CODES.get(status, "http-error"), detail, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that the request's path takes."""
+    return [
+        method
+        for method in ("GET", "POST", "PUT", "DELETE")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes
+        )
+    ]
 
 
 def _of_validation(error: RequestValidationError, model: type[BaseModel] | None) -> Response:
@@ -124,8 +151,16 @@ def _field_error(each: Mapping[str, Any], model: type[BaseModel] | None) -> dict
     if not path and str(each["type"]).endswith("_type"):
         detail = "the body must be a JSON object, sent with Content-Type: application/json"
         return {"field": "", "code": "invalid-argument", "detail": detail}
-    message = str(each["msg"]).removeprefix("Value error, ")
+    message = str(each["msg"]).removeprefix("Value error, ") + _given(each.get("input"))
     return {"field": path, "code": "invalid-argument", "detail": f"{path}: {message}" if path else message}
+
+
+def _given(value: object) -> str:
+    """The value at fault as it was sent; nothing where it is no single one, or long."""
+    if isinstance(value, list | dict):
+        return ""
+    written = json.dumps(value, ensure_ascii=False, default=str)
+    return f", not {written}" if len(written) <= MOST_QUOTED else ""
 
 
 def _path(location: Sequence[object]) -> str:

@@ -7,7 +7,11 @@ import sys
 
 def main() -> None:
     """Run ``lsr`` with the process's arguments and leave with its exit status."""
-    from lsr.cli.app import app
-    from lsr.cli.errors import run
+    try:
+        from lsr.cli.app import app
+        from lsr.cli.errors import run
 
-    sys.exit(run(app))
+        status = run(app)
+    except KeyboardInterrupt:  # while the program was still being loaded
+        status = 130
+    sys.exit(status)

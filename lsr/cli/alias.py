@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import human_seconds, notes, preflight, print_json, progress, results, texts_cut
+from lsr.cli.output import (
+    counted,
+    human_seconds,
+    notes,
+    preflight,
+    print_json,
+    progress,
+    results,
+    say,
+    texts_cut,
+)
 
 if TYPE_CHECKING:
     from lsr.reencoding import ReencodeSummary
@@ -111,7 +121,7 @@ def reencode(
             overwrite=overwrite,
             memory=limit,
             threads=threads or available_threads(),
-            on_forecast=lambda forecast: out.print(preflight(forecast)),
+            on_forecast=lambda forecast: say(preflight(forecast)),
             progress=advance,
         )
     if as_json:
@@ -122,7 +132,7 @@ def reencode(
 
 def _report(summary: ReencodeSummary) -> None:
     out = results()
-    out.print(f"{summary.documents:,} documents in {summary.path}, {human_seconds(summary.seconds)}")
+    out.print(f"{counted(summary.documents, 'document')} in {summary.path}, {human_seconds(summary.seconds)}")
     if summary.caught_up:
         out.print(f"{summary.caught_up:,} documents were changed meanwhile and are in it as they are now")
     for line in texts_cut(summary.truncated, summary.split):

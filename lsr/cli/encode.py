@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from lsr.cli import options
-from lsr.cli.output import notes, preflight, print_json, progress, results, texts_cut
+from lsr.cli.output import counted, notes, preflight, print_json, progress, results, say, texts_cut
 from lsr.cli.sources import open_source
 from lsr.errors import InvalidArgumentError
 
@@ -126,6 +126,8 @@ def encode(
         encoder = used.load(model, device=device, threads=threads, memory=limit)
         _show(encoder, encoding_of(encoder, side)([text or ""]), text or "", as_json=as_json)
         return
+    if not shards:
+        options.check_file(output, "--output", instead=", or add --shards")
     opened = open_source(
         source,
         format_=format_,
@@ -146,9 +148,9 @@ def encode(
                 output,
                 encoding_of(encoder, side),
                 encoder,
-                advance,
                 expected=opened.expected,
                 on_forecast=say_forecast,
+                progress=advance,
             )
             done = Done(written, 0, encoder.statistics.truncated, _n_split(encoder, cutter), encoder.describe())
     _report(done, output, opened.report.skipped, as_json=as_json)
@@ -218,7 +220,7 @@ class Running:
 
 
 def say_forecast(forecast: Forecast) -> None:
-    notes().print(preflight(forecast, "vectors"))
+    say(preflight(forecast, "vectors"))
 
 
 def encoding_of(encoder: SparseEncoder, side: Side) -> Callable[[Sequence[str]], SparseVectors]:
@@ -244,7 +246,7 @@ def _report(done: Done, output: Path, skipped: int, *, as_json: bool) -> None:
         )
         return
     before = f", {done.reused:,} of them from before" if done.reused else ""
-    results().print(f"{done.written:,} vectors in {output}{before}")
+    results().print(f"{counted(done.written, 'vector')} in {output}{before}")
     for line in texts_cut(done.truncated, done.split):
         notes().print(line)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import typer
 
-from lsr.errors import LsrError
+from lsr.errors import InvalidArgumentError, LsrError
 
 FAULT, USER, INTERRUPTED = 1, 2, 130
 ISSUES = "the project's issue tracker"
@@ -25,7 +25,23 @@ ISSUES = "the project's issue tracker"
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return guarded(lambda: app(args=given, prog_name="lsr"))
+
+    def work() -> None:
+        _check_environment()
+        app(args=given, prog_name="lsr")
+
+    return guarded(work)
+
+
+def _check_environment() -> None:
+    """Raise InvalidArgumentError if LSR_ISA names no instruction set that is to be had here."""
+    if os.environ.get("LSR_ISA"):
+        from lsr.indexer.kernels import active_isa
+
+        try:
+            active_isa()
+        except ValueError as error:
+            raise InvalidArgumentError(str(error), field="LSR_ISA") from None
 
 
 def guarded(work: Callable[[], object]) -> int:
@@ -53,7 +69,7 @@ def _refuse(error: LsrError | OSError | MemoryError) -> int:
 
 def _message(error: LsrError | OSError | MemoryError) -> str:
     if isinstance(error, LsrError):
-        return error.message
+        return "; ".join([error.message, *getattr(error, "__notes__", ())])
     if isinstance(error, OSError):
         return _environment_message(error)
     return "no memory left for this job; give it less with --memory 1G, or close something else"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import notes, progress, results
+from lsr.cli.output import notes, preflight, progress, results, say
 from lsr.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -154,6 +154,10 @@ def evaluate(
         raise InvalidArgumentError(
             "--mode fast needs an index that was tuned; name it with --index", field="--mode"
         )
+    if report is not None:
+        options.check_file(report, "--report")
+    if runs is not None:
+        runs.mkdir(parents=True, exist_ok=True)
     used = options.model_options(
         method=method,
         queries=queries,
@@ -192,8 +196,15 @@ def evaluate(
         )
     else:
         plan = plan_evaluation(model or "splade-tiny", systems, language=language, options=used)
-        with progress("indexing", None) as advance:
-            done = evaluate_dataset(opened, plan, settings, systems=systems, progress=advance)
+        with progress("indexing", opened.estimated_documents()) as advance:
+            done = evaluate_dataset(
+                opened,
+                plan,
+                settings,
+                systems=systems,
+                on_forecast=lambda forecast: say(preflight(forecast)),
+                progress=advance,
+            )
     if runs is not None:
         _write_runs(runs, done, opened)
     if report is not None:
@@ -245,7 +256,6 @@ def _write_runs(folder: Path, done: Evaluation, dataset: BeirDataset) -> None:
     from lsr.eval.qrels import write_qrels
     from lsr.eval.runs import write_run
 
-    folder.mkdir(parents=True, exist_ok=True)
     write_qrels(folder / "qrels.txt", dataset.qrels)
     for each in done.runs:
         name = re.sub(r"[^\w=.,-]", "_", each.result.system.name)

@@ -9,6 +9,7 @@ import typer
 
 from lsr.cli import options
 from lsr.cli.output import (
+    counted,
     human_bytes,
     human_seconds,
     notes,
@@ -16,9 +17,11 @@ from lsr.cli.output import (
     print_json,
     progress,
     results,
+    say,
     texts_cut,
 )
 from lsr.cli.sources import open_source
+from lsr.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from lsr.cli.sources import OpenSource
@@ -113,10 +116,14 @@ def index(
         metadata_field=metadata_field,
         on_error=on_error,
     )
-    out = notes()
+    if resume and opened.fingerprint is None:
+        raise InvalidArgumentError(
+            "--resume: standard input cannot be read again, so there is nothing to go on with; leave it out",
+            field="--resume",
+        )
     for note in (plan.note, opened.note):
         if note:
-            out.print(f"note: {note}")
+            notes().print(f"note: {note}")
     encoder = DocumentEncoder(plan, device=device, threads=threads, memory=limit)
     try:
         with progress("indexing", opened.expected) as advance:
@@ -131,16 +138,16 @@ def index(
                 memory=limit,
                 threads=threads or available_threads(),
                 expected=opened.expected,
-                on_forecast=lambda forecast: out.print(preflight(forecast)),
+                on_forecast=lambda forecast: say(preflight(forecast)),
                 progress=advance,
             )
     except KeyboardInterrupt:
-        out.print(_interrupted(output, opened))
+        notes().print(_interrupted(output, opened))
         raise
     if as_json:
         print_json(summary)
     else:
-        _report(summary, opened)
+        _report(summary)
 
 
 def _interrupted(output: Path, opened: OpenSource) -> str:
@@ -149,18 +156,16 @@ def _interrupted(output: Path, opened: OpenSource) -> str:
     return f"interrupted. What is done is kept in {output}; the same command with --resume goes on from there."
 
 
-def _report(summary: IndexSummary, opened: OpenSource) -> None:
+def _report(summary: IndexSummary) -> None:
     fields = " + ".join(f"{name} × {weight:g}" for name, weight in summary.fields.items())
     out = results()
-    passages = f" as {summary.passages:,} passages" if summary.passages is not None else ""
+    passages = f" as {counted(summary.passages, 'passage')}" if summary.passages is not None else ""
     out.print(
-        f"{summary.documents:,} documents{passages} in {summary.path} ({human_bytes(summary.size_bytes)}),"
-        f" generation {summary.generation}, {human_seconds(summary.seconds)}"
+        f"{counted(summary.documents, 'document')}{passages} in {summary.path}"
+        f" ({human_bytes(summary.size_bytes)}), generation {summary.generation},"
+        f" {human_seconds(summary.seconds)}"
     )
     out.print(f"searches sum {fields}")
     for line in texts_cut(summary.truncated, summary.split):
         out.print(line)
-    if summary.skipped:
-        first = opened.report.first_errors[0]
-        out.print(f"{summary.skipped:,} records were skipped; the first because {first}")
     notes().print(f"next: lsr search {summary.path} 'your question'", style="dim")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from lsr.cli import options
-from lsr.cli.output import human_bytes, print_json, results
+from lsr.cli.output import counted, human_bytes, print_json, results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,9 @@ def info(index: options.Index, as_json: options.Json = False) -> None:
     out = results()
     passages = f" as {description.passages:,} passages" if description.passages is not None else ""
     out.print(
-        f"{index}: {description.documents:,} documents{passages}, {human_bytes(description.size_bytes)},"
-        f" generation {description.generation}, {description.segments} segments,"
+        f"{index}: {counted(description.documents, 'document')}{passages},"
+        f" {human_bytes(description.size_bytes)}, generation {description.generation},"
+        f" {counted(description.segments, 'segment')},"
         f" written {description.created} by lsr {description.package}"
     )
     table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="bold")
@@ -67,7 +68,7 @@ def _uses(description: IndexDescription) -> Iterator[str]:
 def _staged(description: IndexDescription) -> Iterator[str]:
     if (staged := description.staged) is not None:
         yield (
-            f"staged: {staged.added:,} documents to add, {staged.removed:,} to delete or replace;"
+            f"staged: {counted(staged.added, 'document')} to add, {staged.removed:,} to delete or replace;"
             " `lsr commit` makes that visible"
         )
 

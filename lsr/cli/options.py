@@ -233,3 +233,14 @@ def parse_memory(value: str | None) -> int | None:
         raise InvalidArgumentError(f"{value!r} is no size; write for example 512M or 4G", field="memory")
     power = "kmgt".find(match[2]) + 1 if match[2] else 0
     return int(float(match[1]) * (1024**power if match[3] else UNITS[match[2]]))
+
+
+def check_file(path: Path, option: str, *, instead: str = "") -> None:
+    """Raise InvalidArgumentError, before the long part, where no file of this name can be written.
+
+    instead: what to do where the name is a folder's, besides naming a file
+    """
+    if path.is_dir():
+        raise InvalidArgumentError(f"{option}: {path} is a folder; name a file{instead}", field=option)
+    if not path.absolute().parent.is_dir():
+        raise InvalidArgumentError(f"{option}: there is no folder {path.parent}; make it first", field=option)

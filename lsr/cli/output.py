@@ -41,6 +41,11 @@ def notes() -> Console:
     return _console(sys.stderr)
 
 
+def say(note: str) -> None:
+    """A note while there may be a progress line: it goes above that, which a console of its own would break."""
+    sys.stderr.write(f"{note}\n")
+
+
 def _console(stream: TextIO) -> Console:
     """Lines are wrapped for a terminal only; a pipe gets them whole."""
     return Console(file=stream, highlight=False, markup=False, width=None if stream.isatty() else PIPE_WIDTH)
@@ -49,9 +54,10 @@ def _console(stream: TextIO) -> Console:
 def texts_cut(truncated: int, split: int) -> Iterator[str]:
     """What a report says of texts that the model did not read as they are."""
     if truncated:
-        yield f"{truncated:,} texts were longer than the model reads and were cut"
+        were = "was" if truncated == 1 else "were"
+        yield f"{counted(truncated, 'text')} {were} longer than the model reads and {were} cut"
     if split:
-        yield f"{split:,} documents were split into passages"
+        yield f"{counted(split, 'document')} {'was' if split == 1 else 'were'} split into passages"
 
 
 def print_json(value: object) -> None:
@@ -95,6 +101,11 @@ def progress(label: str, total: int | None, unit: str = "documents") -> Iterator
         yield lambda n: bar.update(task, advance=n)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 document``, ``4,931 documents``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def human_bytes(n: float) -> str:
     """``1.4 GB``: decimal units, as disks are sold and the file managers count."""
     for unit in ("B", "kB", "MB", "GB"):
@@ -124,6 +135,7 @@ def preflight(forecast: Forecast, what: str = "index") -> str:
     if forecast.documents is None or forecast.seconds is None or forecast.output_bytes is None:
         return f"{forecast.model}, {speed}; {memory}"
     return (
-        f"about {forecast.documents:,} documents with {forecast.model}: {human_seconds(forecast.seconds)}"
-        f" ({speed}), {memory}, {what} about {human_bytes(forecast.output_bytes)}"
+        f"about {counted(forecast.documents, 'document')} with {forecast.model}:"
+        f" {human_seconds(forecast.seconds)} ({speed}), {memory},"
+        f" {what} about {human_bytes(forecast.output_bytes)}"
     )

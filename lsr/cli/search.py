@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from lsr.cli import options
 from lsr.cli.output import notes, print_json, results
+from lsr.cli.sources import standard_lines
 
 if TYPE_CHECKING:
     from lsr.requests import Hit, SearchAnswer, Span
@@ -111,7 +111,7 @@ def search(
 def _texts(query: str) -> Sequence[str]:
     if query != "-":
         return [query]
-    return [line.strip() for line in sys.stdin if line.strip()]
+    return [line.strip() for line in standard_lines() if line.strip()]
 
 
 def _show(answer: SearchAnswer) -> None:

@@ -49,18 +49,23 @@ def serve(
 
     `curl 'http://127.0.0.1:8080/v1/search?q=read+a+file&k=3'`
     """
+    from pydantic import ValidationError
+
     from lsr.fields import Opening
     from lsr.indexing import available_threads
     from lsr.server.run import run
-    from lsr.server.settings import ServerSettings
+    from lsr.server.settings import ServerSettings, refused
 
-    settings = ServerSettings(
-        threads=threads or available_threads(),
-        queue=queue,
-        max_body_bytes=options.parse_memory(max_body) or 0,
-        mode=mode.value,
-        recall=recall,
-    )
+    try:
+        settings = ServerSettings(
+            threads=threads or available_threads(),
+            queue=queue,
+            max_body_bytes=options.parse_memory(max_body) or 0,
+            mode=mode.value,
+            recall=recall,
+        )
+    except ValidationError as error:
+        raise refused(error, {"max_body_bytes": "--max-body"}) from None
     options.reach_own_modules(transform)
     run(
         index,

@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsr.cli import options
+from lsr.cli.output import counted, say
+from lsr.errors import InputError
 
 if TYPE_CHECKING:
     from lsr.data.documents import Document
     from lsr.data.report import ReadReport
+
+
+def standard_lines() -> Iterator[str]:
+    """The lines of standard input without their ends. Raises InputError that names a line that is not UTF-8."""
+    from lsr.data.streams import STANDARD_INPUT, decode_line, numbered_lines, open_stream
+
+    with open_stream(STANDARD_INPUT) as stream:
+        for number, line in numbered_lines(stream):
+            yield decode_line(line, stream.name, number).rstrip("\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +70,27 @@ def open_source(
     settings = {"format": format_, "mapping": repr(mapping), "on_error": on_error.value}
     fingerprint = source_fingerprint(source, settings)
     note = "standard input cannot be read again, so this build cannot be resumed" if fingerprint is None else ""
-    return OpenSource(documents, report, estimate_documents(source, format=format_), fingerprint, note)
+    expected = estimate_documents(source, format=format_)
+    return OpenSource(_told(documents, report), report, expected, fingerprint, note)
+
+
+def _told(documents: Iterator[Document], report: ReadReport) -> Iterator[Document]:
+    """The same documents; says with the first which fields were guessed, and at the end what was skipped."""
+    try:
+        for at, document in enumerate(documents):
+            if at == 0 and report.guessed:
+                say(f"note: {report.guessed}")
+            yield document
+    except InputError as error:
+        if error is report.stopped_at:
+            error.add_note("mend it, or pass over such records with `--on-error skip`")
+        raise
+    if report.skipped:
+        _say_skipped(report)
+
+
+def _say_skipped(report: ReadReport) -> None:
+    rest = report.skipped - len(report.first_errors)
+    say(f"{counted(report.skipped, 'record')} skipped:")
+    for reason in (*report.first_errors, *([f"and {rest:,} more"] if rest else [])):
+        say(f"  {reason}")

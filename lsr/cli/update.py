@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import print_json, progress, results, texts_cut
-from lsr.cli.sources import open_source
+from lsr.cli.output import counted, print_json, progress, results, texts_cut
+from lsr.cli.sources import open_source, standard_lines
 from lsr.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def delete(
     """
     from lsr.updating import delete_documents
 
-    given = [line.rstrip("\n") for line in sys.stdin] if ids == ["-"] else list(ids or ())
+    given = list(standard_lines()) if ids == ["-"] else list(ids or ())
     if not given:
         raise InvalidArgumentError("name at least one id to delete, or `-` for standard input", field="ids")
     _report(delete_documents(index, given, stage=stage), "deleted", as_json=as_json)
@@ -155,7 +154,7 @@ def _report(update: Update, what: str, *, as_json: bool) -> None:
     if as_json:
         print_json(update)
         return
-    said = f"{update.changed:,} documents {what}"
+    said = f"{counted(update.changed, 'document')} {what}"
     if update.staged:
         results().print(f"{said}, staged; {update.documents:,} in {update.path} after `lsr commit`")
     else:

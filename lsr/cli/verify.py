@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import human_bytes, print_json, results
+from lsr.cli.output import counted, human_bytes, print_json, results
 from lsr.errors import IndexCorruptError
 
 if TYPE_CHECKING:
@@ -42,12 +42,11 @@ def verify(
         for problem in report.problems:
             results().print(f"  {problem.file}: {problem.message}")
     if not report.sound:
-        raise IndexCorruptError(
-            f"{index}: {len(report.bad_files)} damaged files; restore a snapshot, or build the index again"
-        )
+        damaged = counted(len(report.bad_files), "damaged file")
+        raise IndexCorruptError(f"{index}: {damaged}; restore a snapshot, or build the index again")
 
 
 def _checked(report: VerifyReport) -> str:
-    files = f"{report.files_checked:,} files ({human_bytes(report.bytes_checked)})"
-    state = "sound" if report.sound else f"{len(report.problems)} problems"
-    return f"{report.path}: {files} and {report.queries_checked} sampled queries checked: {state}"
+    files = f"{counted(report.files_checked, 'file')} ({human_bytes(report.bytes_checked)})"
+    state = "sound" if report.sound else counted(len(report.problems), "problem")
+    return f"{report.path}: {files} and {report.queries_checked:,} sampled queries checked: {state}"

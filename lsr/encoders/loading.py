@@ -115,7 +115,8 @@ def find_encoder(name_or_path: str | Path, method: str | None = None) -> Origin:
         origin = _read_folder(download(name), method)
         return replace(origin, composition=replace(origin.composition, name=name))
     raise ModelNotFoundError(
-        f"{name}: no such folder, not a hub name (owner/model) and not built in (known: {', '.join(BUILT_IN)})."
+        f"{name}: no such folder, not a hub name (owner/model) and not built in ({', '.join(BUILT_IN)})."
+        " Check the path or the name."
     )
 
 

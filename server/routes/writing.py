@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from lsr.indexer.documents import DocumentInput
-from lsr.server.problems import field_errors, problem
+from lsr.indexer.documents import DocumentInput, DocumentRow
+from lsr.server.problems import InvalidJsonError, field_errors, problem
 from lsr.server.routes.common import ServiceOf, answer
 from lsr.server.schemas import PROBLEMS, DocumentBody, DocumentsBody, IdentifiedDocument
 from lsr.server.writing import WriteAnswer
@@ -55,7 +55,9 @@ async def put_document(
     commit: Commit = False,
 ) -> Response:
     """Add a document, or replace the one with this id."""
-    return answer(await service.add([body.document(id)], commit=commit))
+    document = body.document(id)
+    DocumentRow.of(document)  # what cannot be stored is refused by name, before it is encoded
+    return answer(await service.add([document], commit=commit))
 
 
 @router.delete("/v1/documents/{id:path}", response_model=WriteAnswer)
@@ -96,6 +98,9 @@ async def post_documents(
 ) -> Response:
     """Add or replace a batch of documents, as JSON or NDJSON: all or nothing, unless ``partial``."""
     records = _records(await request.body(), request.headers.get("content-type", ""))
+    broken = next((each for each in records if isinstance(each, InvalidJsonError)), None)
+    if broken is not None and not partial:
+        raise broken
     documents, rejected = _checked(records)
     if rejected and not partial:
         return problem(
@@ -119,10 +124,13 @@ async def post_commit(service: ServiceOf) -> Response:
 
 
 def _records(body: bytes, content_type: str) -> list[object]:
-    """The documents of a batch, unchecked. Raises InvalidArgumentError naming the line that is no JSON."""
+    """The documents of a batch, unchecked; for a line that is no JSON the error that stands for it.
+
+    Raises InvalidJsonError for a body that is no JSON as a whole.
+    """
     if content_type.split(";", maxsplit=1)[0].strip() == NDJSON:
-        lines = [line for line in body.split(b"\n") if line.strip()]
-        return [_parsed(line, f"line {number}") for number, line in enumerate(lines, 1)]
+        lines = enumerate(body.split(b"\n"), 1)
+        return [_line(line, number) for number, line in lines if line.strip()]
     batch = _parsed(body, "the body")
     if not isinstance(batch, dict) or set(batch) != {"documents"} or not isinstance(batch["documents"], list):
         raise InvalidArgumentError(
@@ -131,11 +139,18 @@ def _records(body: bytes, content_type: str) -> list[object]:
     return batch["documents"]
 
 
+def _line(raw: bytes, number: int) -> object:
+    try:
+        return _parsed(raw, f"line {number}")
+    except InvalidJsonError as error:
+        return error
+
+
 def _parsed(raw: bytes, place: str) -> object:
     try:
         return json.loads(raw)
-    except ValueError as error:
-        raise InvalidArgumentError(f"{place} is not JSON: {error}", field=place) from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidJsonError(f"{place} is not JSON: {error}") from error
 
 
 def _checked(records: Sequence[object]) -> tuple[list[DocumentInput], list[Rejected]]:
@@ -143,15 +158,27 @@ def _checked(records: Sequence[object]) -> tuple[list[DocumentInput], list[Rejec
     documents: dict[str, DocumentInput] = {}
     rejected: list[Rejected] = []
     for at, record in enumerate(records):
+        if isinstance(record, InvalidJsonError):
+            rejected.append(Rejected(index=at, field="", detail=record.message))
+            continue
         try:
             body = IdentifiedDocument.model_validate(record)
         except ValidationError as error:
             first = field_errors(error.errors(), IdentifiedDocument)[0]
             rejected.append(Rejected(index=at, field=first["field"], detail=first["detail"]))
             continue
-        if body.id in documents:
-            twice = f"the id {body.id!r} stands twice in this batch"
-            rejected.append(Rejected(index=at, field="id", detail=twice))
+        document = body.document(body.id)
+        try:
+            _check(document, documents)
+        except InvalidArgumentError as error:
+            rejected.append(Rejected(index=at, field=error.field or "", detail=error.message))
         else:
-            documents[body.id] = body.document(body.id)
+            documents[body.id] = document
     return list(documents.values()), rejected
+
+
+def _check(document: DocumentInput, earlier: Mapping[str, DocumentInput]) -> None:
+    """Raise InvalidArgumentError for an id that stands in the batch before, and for what cannot be stored."""
+    if document.id in earlier:
+        raise InvalidArgumentError(f"the id {document.id!r} stands twice in this batch", field="id")
+    DocumentRow.of(document)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lsr.cli import errors
+from lsr.cli import errors, main
 from lsr.cli.app import app
 
 RunLsr = Callable[..., Any]
@@ -127,6 +129,20 @@ def test_another_model_than_the_indexs(
     assert "index the documents again" in message
 
 
+def test_a_model_for_an_index_that_has_none(lsr: RunLsr, index: Path) -> None:
+    for option in ("--model", "--queries"):
+        message = one_message(lsr("search", index, "read", option, "splade-tiny"))
+        assert "indexed without a model" in message
+
+
+@pytest.mark.parametrize("name", ["nowhere", "./nowhere", "../nowhere", "/nowhere", "a/b/c", "own--er/nowhere"])
+def test_a_model_that_is_not_there(lsr: RunLsr, documents: Path, tmp_path: Path, name: str) -> None:
+    message = one_message(lsr("index", documents, "-o", tmp_path / "i", "--model", name))
+
+    assert message.startswith(f"error: {name}: no such folder")
+    assert not (tmp_path / "i").exists()
+
+
 def test_a_model_without_measured_weights_gets_its_own_field_and_says_so(
     lsr: RunLsr, documents: Path, tmp_path: Path, hand_encoder: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,7 +227,51 @@ def test_an_interruption_is_status_130(monkeypatch: pytest.MonkeyPatch, index: P
     assert errors.run(app, ["info", str(index)]) == 130
 
 
+def test_an_interruption_while_the_program_is_loaded_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unloadable:
+        def __getattr__(self, _: str) -> Any:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "lsr.cli.app", Unloadable())
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 130
+
+
 def _with_file(folder: Path) -> Path:
     folder.mkdir()
     (folder / "notes.txt").write_text("not an index")
     return folder
+
+
+def test_files_that_cannot_be_written_are_named_before_the_work(
+    lsr: RunLsr, documents: Path, tmp_path: Path
+) -> None:
+    absent = tmp_path / "absent" / "file"
+    nothing = ("--model", "no such model")
+    for arguments in (("encode", documents, *nothing, "-o"), ("idf", documents, *nothing, "-o")):
+        assert f"there is no folder {absent.parent}" in one_message(lsr(*arguments, absent))
+        assert "is a folder; name a file" in one_message(lsr(*arguments, tmp_path))
+    assert "or add --shards" in one_message(lsr("encode", documents, *nothing, "-o", tmp_path))
+    assert "--report: " in one_message(lsr("eval", tmp_path, "--report", absent))
+
+
+def test_settings_of_a_server_that_make_no_sense(
+    lsr: RunLsr, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "--max-body: Input should be greater" in one_message(lsr("serve", index, "--max-body", "10"))
+    monkeypatch.setenv("LSR_SERVER_MAX_K", "many")
+    assert "LSR_SERVER_MAX_K: Input should be a valid integer" in one_message(lsr("serve", index))
+
+
+def test_an_instruction_set_that_is_none(index: Path) -> None:
+    """In a process of its own: the set is chosen once."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lsr.cli", "search", str(index), "read"],
+        env={**os.environ, "LSR_ISA": "abacus"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: LSR_ISA names the unknown instruction set 'abacus'")

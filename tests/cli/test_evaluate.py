@@ -29,6 +29,7 @@ def dataset(tmp_path: Path) -> Path:
 def test_a_table_for_people(lsr: RunLsr, dataset: Path) -> None:
     done = lsr("eval", dataset, "--model", "bm25")
     assert done.status == 0, done.err
+    assert "about 3 documents with bm25" in done.err
     assert "tiny set: 3 documents, 2 judged queries" in done.out
     assert "nDCG@10" in done.out
     assert "bm25" in done.out

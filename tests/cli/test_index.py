@@ -44,10 +44,22 @@ def test_text_for_people(lsr: RunLsr, index: Path) -> None:
 
 
 def test_one_question_a_line(lsr: RunLsr, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("compress\n\nread\n"))
+    monkeypatch.setattr("sys.stdin", typed(b"compress\n\nread\r\n"))
     found = lsr("search", index, "-", "--json")
 
     assert [[hit["id"] for hit in answer["hits"]] for answer in found.json] == [["zip"], ["read"]]
+
+
+def test_questions_that_are_not_utf8_are_named(
+    lsr: RunLsr, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", typed(b"read\ncaf\xe9\n"))
+    asked = lsr("search", index, "-")
+    assert (asked.status, "standard input:2: invalid UTF-8" in asked.err) == (2, True)
+
+    for arguments in (("search", index, "caf\udce9"), ("encode", "--text", "caf\udce9")):
+        refused = lsr(*arguments)  # bytes of a command line that are not UTF-8
+        assert (refused.status, "at character 4 is half a character" in refused.err) == (2, True)
 
 
 def test_the_preflight_line_and_the_result(lsr: RunLsr, documents: Path, tmp_path: Path) -> None:
@@ -55,6 +67,8 @@ def test_the_preflight_line_and_the_result(lsr: RunLsr, documents: Path, tmp_pat
 
     assert "documents/s" in built.err
     assert "memory up to" in built.err
+    assert re.search(r"index about 1[0-3]\.\d kB", built.err)  # however small, it is some 30 files
+    assert 'note: ids from "_id", text from "text"' in built.err
     assert "3 documents in" in built.out
     assert "searches sum bm25 × 1" in built.out
 
@@ -83,13 +97,28 @@ def test_overwrite_replaces_and_without_it_nothing_happens(
 
 
 def test_skip_counts_what_cannot_be_used(lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path) -> None:
-    source = write_lines([{"_id": "a", "text": "one"}, "{broken", {"_id": "b", "text": "two"}])
-    built = lsr("index", source, "-o", tmp_path / "i", "--model", "bm25", "--on-error", "skip")
+    source = write_lines([{"_id": "a", "text": "one"}, "{broken", {"_id": "b", "text": "two"}, *["{"] * 6])
+    skipping = ("--model", "bm25", "--on-error", "skip", "--json")
+    built = lsr("index", source, "-o", tmp_path / "i", *skipping)
 
     assert built.status == 0
-    assert "1 records were skipped" in built.out
-    assert "docs.jsonl:2" in built.out
+    assert built.json["skipped"] == 7
+    assert "7 records skipped:" in built.err
+    assert built.err.count("docs.jsonl:") == 5
+    assert "and 2 more" in built.err
     assert lsr("info", tmp_path / "i", "--json").json["documents"] == 2
+    assert "7 records skipped:" in lsr("add", tmp_path / "i", source, "--on-error", "skip").err
+
+
+def test_without_skip_the_first_one_says_that_it_could_be_skipped(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path
+) -> None:
+    refused = lsr("index", write_lines(["{broken"]), "-o", tmp_path / "i", "--model", "bm25")
+    assert "docs.jsonl:1: invalid JSON" in refused.err
+    assert "`--on-error skip`" in refused.err
+
+    empty = lsr("index", write_lines([]), "-o", tmp_path / "i", "--model", "bm25")
+    assert "--on-error" not in empty.err
 
 
 def test_field_names_by_flags(lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path) -> None:
@@ -142,17 +171,29 @@ def interrupted_after_first(patched: pytest.MonkeyPatch) -> Callable[..., Iterat
     return batches
 
 
+def typed(content: bytes) -> io.TextIOWrapper:
+    """Standard input that holds these bytes."""
+    return io.TextIOWrapper(io.BufferedReader(io.BytesIO(content)))  # type: ignore[arg-type]
+
+
 LINE = b'{"_id": "a", "text": "one"}\n'
 
 
 def test_standard_input_says_that_it_cannot_be_resumed(
     lsr: RunLsr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(LINE))))
+    monkeypatch.setattr("sys.stdin", typed(LINE))
     built = lsr("index", "-", "-o", tmp_path / "i", "--model", "bm25")
 
     assert built.status == 0, built.err
     assert "cannot be resumed" in built.err
+
+    resumed = lsr("index", "-", "-o", tmp_path / "j", "--model", "bm25", "--resume")
+    assert (resumed.status, "nothing to go on with" in resumed.err) == (2, True)
+
+    monkeypatch.setattr("sys.stdin", typed(b""))
+    empty = lsr("index", "-", "-o", tmp_path / "j", "--model", "bm25")
+    assert (empty.status, "standard input: no documents" in empty.err) == (2, True)
 
 
 def test_verify_finds_nothing_and_then_a_changed_byte(lsr: RunLsr, index: Path) -> None:
@@ -168,4 +209,4 @@ def test_verify_finds_nothing_and_then_a_changed_byte(lsr: RunLsr, index: Path) 
     damaged = lsr("verify", index)
     assert damaged.status == 2
     assert "bm25.weights.arr" in damaged.out
-    assert "damaged files" in damaged.err
+    assert "1 damaged file;" in damaged.err

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from lsr.encoders.loading import SPLADE_TINY
+
 RunLsr = Callable[..., Any]
 
 LONG = "A file is read line by line. " * 30 + "The archive is compressed with zip. " + "Dates are parsed. " * 30
@@ -101,10 +103,10 @@ def test_long_documents_are_split(
     assert hit["document"]["text"] == LONG[place["start"] : place["end"]]
     assert "compressed with zip" in hit["document"]["text"]
     assert f"passage {place['number']} of {place['count']}" in lsr(*query).out
-    assert lsr("delete", tmp_path / "i", "long").out.startswith("1 documents deleted; 1 in")
+    assert lsr("delete", tmp_path / "i", "long").out.startswith("1 document deleted; 1 in")
     added = lsr("add", tmp_path / "i", docs).out
     assert added.startswith("2 documents added or replaced; 2 in")
-    assert "1 documents were split into passages" in added
+    assert "1 document was split into passages" in added
     assert lsr("info", tmp_path / "i", "--json").json["split"] == 2
 
 
@@ -184,3 +186,24 @@ def test_what_cannot_be_done_is_said_before_anything_is_made(
     assert refused.status == 2
     assert says in refused.err
     assert not (tmp_path / "i").exists()
+
+
+def test_models_and_tables_that_were_moved_are_named_anew(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path
+) -> None:
+    shutil.copytree(SPLADE_TINY.locate(), tmp_path / "own")
+    docs = write_lines([{"_id": "read", "text": "read a file"}])
+    assert lsr("idf", docs, "-o", tmp_path / "idf.json").status == 0
+    method = ("--method", "splade-doc", "--queries", tmp_path / "idf.json")
+    assert lsr("index", docs, "-o", tmp_path / "i", "--model", tmp_path / "own", *method).status == 0
+
+    (tmp_path / "idf.json").rename(tmp_path / "own" / "idf.json")
+    moved = lsr("search", tmp_path / "i", "file")
+    assert (moved.status, "say where it is now with `--model` or `--queries`" in moved.err) == (2, True)
+    assert lsr("search", tmp_path / "i", "file", "--queries", tmp_path / "own" / "idf.json").status == 0
+
+    (tmp_path / "own").rename(tmp_path / "elsewhere")
+    where = ("--queries", tmp_path / "elsewhere" / "idf.json")
+    lost = lsr("search", tmp_path / "i", "file", *where)
+    assert (lost.status, f"made with the model {tmp_path / 'own'}" in lost.err) == (2, True)
+    assert lsr("search", tmp_path / "i", "file", "--model", tmp_path / "elsewhere", *where).status == 0

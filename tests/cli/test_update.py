@@ -37,7 +37,7 @@ def test_texts_longer_than_the_model_reads_are_counted(
     more = write_lines([{"_id": "long", "text": "an archive of files " * 200}, {"_id": "new", "text": "new"}])
     added = lsr("add", tmp_path / "i", more)
 
-    assert "1 texts were longer than the model reads and were cut" in added.out
+    assert "1 text was longer than the model reads and was cut" in added.out
     again = lsr("add", tmp_path / "i", more, "--stage", "--json").json
     assert (again["truncated"], again["split"]) == (1, 0)
 
@@ -56,14 +56,15 @@ def test_a_broken_line_adds_nothing(
 def test_deleted_documents_are_gone_and_unknown_ids_do_not_count(lsr: RunLsr, index: Path) -> None:
     outcome = lsr("delete", index, "zip", "nothing")
 
-    assert outcome.out.startswith("1 documents deleted; 2 in ")
+    assert outcome.out.startswith("1 document deleted; 2 in ")
     assert found(lsr, index, "compress") == []
 
 
 def test_ids_from_standard_input(lsr: RunLsr, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("zip\nread\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"zip\nread\n"))))
 
     assert lsr("delete", index, "-", "--json").json["changed"] == 2
+    assert lsr("delete", index, "not UTF-8: \udce9", "--json").json["changed"] == 0
 
 
 def test_nothing_to_delete_is_an_error(lsr: RunLsr, index: Path) -> None:
@@ -100,11 +101,11 @@ def test_staged_changes_appear_together_with_the_commit(
     added = lsr("add", index, write_lines([{"_id": "new", "text": "brand new"}], "more.jsonl"), "--stage")
     deleted = lsr("delete", index, "zip", "--stage", "--json").json
 
-    assert added.out.startswith("1 documents added or replaced, staged; 4 in ")
+    assert added.out.startswith("1 document added or replaced, staged; 4 in ")
     assert (deleted["staged"], deleted["documents"], deleted["generation"]) == (True, 3, 1)
     assert found(lsr, index, "brand") == []
     assert lsr("info", index, "--json").json["staged"] == {"added": 1, "removed": 1}
-    assert "staged: 1 documents to add, 1 to delete or replace" in lsr("info", index).out
+    assert "staged: 1 document to add, 1 to delete or replace" in lsr("info", index).out
     done = lsr("commit", index, "--json").json
     assert (done["changed"], done["documents"], done["generation"]) == (2, 3, 2)
     assert found(lsr, index, "brand") == ["new"]
@@ -116,7 +117,7 @@ def test_staged_changes_are_forgotten_on_request(lsr: RunLsr, index: Path) -> No
     lsr("delete", index, "zip", "--stage")
     outcome = lsr("commit", index, "--discard")
 
-    assert outcome.out.startswith("1 documents forgotten; 3 in ")
+    assert outcome.out.startswith("1 document forgotten; 3 in ")
     assert lsr("info", index, "--json").json["staged"] is None
 
 

@@ -11,7 +11,7 @@ from lsr.eval.cache import VectorCache
 from lsr.eval.evaluate import SystemChoice
 from lsr.eval.running import Settings, evaluate_dataset, evaluate_index, plan_evaluation
 
-from lsr.errors import InvalidArgumentError, ResourceError
+from lsr.errors import InputError, InvalidArgumentError, ResourceError
 from lsr.indexing import DocumentEncoder, index_documents, plan_index
 
 BM25 = plan_index("bm25")
@@ -140,11 +140,21 @@ def test_wrong_measures_are_refused_before_the_work(wings: BeirDataset) -> None:
         evaluate_dataset(wings, plan_evaluation("no such model", None), Settings(measures=["ndcg@10"]))
 
 
-def test_a_dataset_without_a_judged_query_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("queries", "judgement", "says"),
+    [
+        ('{"_id": "one", "text": "x"}', "1\ta\t1", "none of the 1 queries has a judgement"),
+        ('{"_id": "one", "text": "x"', "one\ta\t1", r"queries\.jsonl:1: invalid JSON"),
+        ('{"_id": "one", "text": "x"}', "one\ta\tx", r"test\.tsv:2: the grade must be"),
+    ],
+)
+def test_queries_and_judgements_are_read_before_the_work(
+    tmp_path: Path, queries: str, judgement: str, says: str
+) -> None:
     folder = tmp_path / "apart"
     (folder / "qrels").mkdir(parents=True)
     (folder / "corpus.jsonl").write_text('{"_id": "a", "text": "x"}\n')
-    (folder / "queries.jsonl").write_text('{"_id": "one", "text": "x"}\n')
-    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n1\ta\t1\n")
-    with pytest.raises(InvalidArgumentError, match="none of the 1 queries has a judgement"):
-        evaluate_dataset(BeirDataset.open(folder), BM25, Settings())
+    (folder / "queries.jsonl").write_text(f"{queries}\n")
+    (folder / "qrels" / "test.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judgement}\n")
+    with pytest.raises((InvalidArgumentError, InputError), match=says):
+        evaluate_dataset(BeirDataset.open(folder), plan_evaluation("no such model", None), Settings())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -146,6 +146,19 @@ def test_a_query_without_a_known_term_matches_nothing_and_says_so(small_pipeline
 
     assert list(answer.hits) == []
     assert "no term of the query" in answer.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["query", "filter"])
+def test_texts_that_are_none_are_refused_by_name(name: str) -> None:
+    for value in (5, b"bytes"):
+        wrong: Any = {"text": value} if name == "query" else {"text": "x", "filter": value}
+        with pytest.raises(InvalidArgumentError, match=f"{name} must be text, not"):
+            SearchRequest(**wrong)
+
+
+def test_an_empty_question_is_answered_with_a_warning(small_pipeline: Pipeline) -> None:
+    for text in ("", "  \n"):
+        assert "the question is empty" in small_pipeline.search(SearchRequest(text)).warnings[0]
 
 
 def test_an_empty_document_is_there_and_never_found(small_pipeline: Pipeline) -> None:

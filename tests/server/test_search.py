@@ -48,8 +48,9 @@ def test_only_the_parts_asked_for(client: TestClient) -> None:
 
 
 BAD_BODIES: list[tuple[dict[str, Any], str, str, str]] = [
-    ({"query": "x", "k": 0}, "invalid-argument", "k", "greater than or equal to 1"),
-    ({"query": "x", "k": "5"}, "invalid-argument", "k", "valid integer"),
+    ({"query": "x", "k": 0}, "invalid-argument", "k", "greater than or equal to 1, not 0"),
+    ({"query": "x", "k": "5"}, "invalid-argument", "k", 'valid integer, not "5"'),
+    ({"query": "x", "mode": "quick"}, "invalid-argument", "mode", "'exact' or 'fast', not \"quick\""),
     ({"query": "x", "kk": 3}, "unknown-field", "kk", "did you mean 'k'"),
     ({"query": "x", "explian": True}, "unknown-field", "explian", "did you mean 'explain'"),
     ({}, "invalid-argument", "query", "not neither"),
@@ -62,6 +63,13 @@ BAD_BODIES: list[tuple[dict[str, Any], str, str, str]] = [
         "vector.learned.terms.read",
         "greater than 0",
     ),
+    (
+        {"vector": {"learned": {"terms": {"read": 1e39}}}},
+        "invalid-argument",
+        "vector.learned",
+        "float32 can hold",
+    ),
+    ({"vector": {"learned": {"terms": {"read": 1e-46}}}}, "invalid-argument", "vector.learned", "not 1e-46"),
     ({"vector": {"learned": {"terms": {"xyzzy": 1}}}}, "invalid-argument", "vector.learned", "no term 'xyzzy'"),
     (
         {"vector": {"learned": {"indices": [1, 2], "values": [1]}}},
@@ -107,11 +115,36 @@ def test_weights_that_are_no_numbers(client: TestClient, number: str) -> None:
     assert "finite" in response.json()["detail"]
 
 
-def test_a_body_that_is_no_json(client: TestClient) -> None:
-    response = client.post("/v1/search", content='{"query": ', headers={"content-type": "application/json"})
+NO_JSON = {
+    "cut short": b'{"query": ',
+    "not UTF-8": b'{"query": "caf\xe9"}',
+    "nested too deeply": b'{"query": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("name", NO_JSON)
+def test_a_body_that_is_no_json(client: TestClient, name: str) -> None:
+    headers = {"content-type": "application/json"}
+    response = client.post("/v1/search", content=NO_JSON[name], headers=headers)
 
     assert response.status_code == 400
     assert response.json()["code"] == "invalid-json"
+    assert "the body is not JSON: " in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (r'{"query": "caf\ud800"}', "query"),
+        (r'{"query": "x", "filter": "kind = \"\ud800\""}', "filter"),
+        (r'{"query": "x", "fields": {"\ud800": 1}}', "fields.\ud800"),
+    ],
+)
+def test_half_a_character_is_refused_and_may_be_quoted(client: TestClient, body: str, field: str) -> None:
+    response = client.post("/v1/search", content=body, headers={"content-type": "application/json"})
+
+    assert response.status_code == 422
+    assert [each["field"] for each in response.json()["errors"]] == [field]
 
 
 def test_no_body(client: TestClient) -> None:
@@ -182,6 +215,8 @@ def test_an_unknown_route_and_a_wrong_method(client: TestClient) -> None:
 
     assert (missing.status_code, missing.json()["code"]) == (404, "not-found")
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method-not-allowed")
+    assert wrong.headers["allow"] == "GET, POST"
+    assert "use GET, POST" in wrong.json()["detail"]
 
 
 def test_documents_by_id_with_any_characters(client: TestClient) -> None:

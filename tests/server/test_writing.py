@@ -89,21 +89,11 @@ def test_a_partial_batch_lists_what_it_left_out(writable: TestClient) -> None:
     assert "good" in found(writable, "time")
 
 
-@pytest.mark.parametrize(
-    ("content", "headers", "says"),
-    [
-        ('{"id": "a", "text": ""}\n{oops', NDJSON, "line 2 is not JSON"),
-        ("[]", {"content-type": "application/json"}, '{"documents": […]}'),
-        ("{oops", {"content-type": "application/json"}, "the body is not JSON"),
-    ],
-)
-def test_batches_that_cannot_be_read(
-    writable: TestClient, content: str, headers: dict[str, str], says: str
-) -> None:
-    refused = writable.post("/v1/documents", content=content, headers=headers)
+def test_a_batch_of_another_shape(writable: TestClient) -> None:
+    refused = writable.post("/v1/documents", json=[])
 
     assert refused.status_code == 422
-    assert says in refused.json()["detail"]
+    assert '{"documents": […]}' in refused.json()["detail"]
 
 
 def test_a_misspelt_part_of_a_document(writable: TestClient) -> None:
@@ -145,3 +135,47 @@ def test_a_peaceful_stop_commits_what_is_pending(pipeline: Pipeline, stopped: Te
     assert Collection.open(pipeline.collection.path).get("late") is not None
     with CollectionWriter.open(pipeline.collection.path):
         pass  # the lock is free again
+
+
+def test_what_cannot_be_stored_is_refused_by_name(writable: TestClient) -> None:
+    headers = {"content-type": "application/json"}
+    for part, body in {
+        "text": r'{"text": "\ud800"}',
+        "title": r'{"text": "", "title": "\ud800"}',
+        "metadata": '{"text": "", "metadata": {"price": NaN}}',
+    }.items():
+        refused = writable.put("/v1/documents/new", content=body, headers=headers)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, part)
+
+    batch = json.dumps({"documents": [{"id": "a", "text": "\ud800"}, {"id": "\ud800", "text": ""}, *BATCH]})
+    done = writable.post("/v1/documents?partial=true&commit=true", content=batch, headers=headers).json()
+    assert done["changed"] == 2
+    assert [(each["index"], each["field"]) for each in done["rejected"]] == [(0, "text"), (1, "id")]
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "place"),
+    [
+        (b"{oops", {}, "the body"),
+        (b"[" * 100_000, {}, "the body"),
+        (b'{"id": "a", "text": ""}\n\n{oops', NDJSON, "line 3"),
+    ],
+)
+def test_a_batch_that_is_no_json(
+    writable: TestClient, content: bytes, headers: dict[str, str], place: str
+) -> None:
+    refused = writable.post("/v1/documents", content=content, headers=headers)
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid-json")
+    assert refused.json()["detail"].startswith(f"{place} is not JSON: ")
+
+
+def test_a_partial_batch_passes_over_lines_that_are_no_json(writable: TestClient) -> None:
+    lines = b'{"id": "a", "text": "time"}\n{oops\n\n\xff\n{"id": "b", "text": "time"}'
+    done = writable.post("/v1/documents?partial=true&commit=true", content=lines, headers=NDJSON).json()
+
+    assert done["changed"] == 2
+    assert [(each["index"], each["detail"][:19]) for each in done["rejected"]] == [
+        (1, "line 2 is not JSON:"),
+        (2, "line 4 is not JSON:"),
+    ]

@@ -136,10 +136,10 @@ def test_a_broken_input_keeps_the_committed_index(lab, doc):
     assert bytes_of(lab.path) == before
 
 
-def interrupt(lab, docs, **options):
+def interrupt(lab, docs, *, source=SOURCE, **options):
     with (
         pytest.raises(KeyboardInterrupt),
-        CollectionWriter.create(lab.path, lab.fields(), source=SOURCE, **options) as writer,
+        CollectionWriter.create(lab.path, lab.fields(), source=source, **options) as writer,
     ):
         lab.add(writer, docs)
         raise KeyboardInterrupt
@@ -175,8 +175,24 @@ def test_a_build_is_not_resumed_with_other_input_or_fields(lab, doc):
     interrupt(lab, [doc("a", {}, "x")])
     with pytest.raises(UnfinishedBuildError, match=r"another input \(sha256: '1234' then, '99' now\)"):
         CollectionWriter.create(lab.path, lab.fields(), source={**SOURCE, "sha256": "99"}, resume=True)
-    with pytest.raises(UnfinishedBuildError, match=r"another fields \(storage: 'float32' then, 'uint8' now"):
+    other = r"other fields \(learned: storage: 'float32' then, 'uint8' now\)"
+    with pytest.raises(UnfinishedBuildError, match=other):
         CollectionWriter.create(lab.path, lab.fields(storage="uint8"), source=SOURCE, resume=True)
+    with pytest.raises(UnfinishedBuildError, match=r"other fields \(learned, bm25 then, learned now\)"):
+        CollectionWriter.create(lab.path, lab.fields()[:1], source=SOURCE, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ([["a.jsonl", 5, 9], ["b.jsonl", 7, 2]], "files: b.jsonl has changed"),
+        ([["c.jsonl", 5, 9]], "files: a.jsonl, b.jsonl then, c.jsonl now"),
+    ],
+)
+def test_another_input_is_told_by_its_files(lab, doc, files, says):
+    interrupt(lab, [doc("a", {}, "x")], source={"files": [["a.jsonl", 5, 9], ["b.jsonl", 7, 1]]})
+    with pytest.raises(UnfinishedBuildError, match=rf"another input \({says}\)"):
+        CollectionWriter.create(lab.path, lab.fields(), source={"files": files}, resume=True)
 
 
 def test_a_damaged_shard_is_done_again(lab, doc):

@@ -14,13 +14,17 @@ from lsr.encoders.saving import save_encoder
 from lsr.errors import ModelError, ModelNotFoundError, ModelUnsupportedError
 
 
-def test_a_model_without_its_head_is_refused_by_name(tmp_path: Path, tiny_bert: Path) -> None:
+def test_a_model_without_its_head_is_refused_by_name(
+    tmp_path: Path, tiny_bert: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     from transformers import BertModel
 
     shutil.copytree(tiny_bert, tmp_path / "headless")
     BertModel.from_pretrained(tiny_bert).save_pretrained(tmp_path / "headless")
+    capfd.readouterr()
     with pytest.raises(ModelUnsupportedError, match=r"headless: .*BertForMaskedLM needs: cls\.predictions"):
         load_encoder(tmp_path / "headless")
+    assert capfd.readouterr().err == ""  # transformers would print a report of its own
 
 
 def test_loading_says_nothing_but_what_is_wrong(

@@ -77,6 +77,8 @@ def test_no_texts_and_wrong_texts(encoder: SparseEncoder) -> None:
         encoder.encode_documents("a bare string")
     with pytest.raises(InvalidArgumentError, match=r"texts\[1\] is a NoneType"):
         encoder.encode_documents(["a", None])  # type: ignore[list-item]
+    with pytest.raises(InvalidArgumentError, match=r"texts\[1\]: .* at character 2 is half a character"):
+        encoder.encode_queries(["a", "b\udce9"])
 
 
 def test_lengths_without_positions_are_refused() -> None:
