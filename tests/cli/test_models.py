@@ -83,7 +83,7 @@ def test_long_documents_are_split(
     options = ("--split", "sentences", "--passage-length", 48, "--overlap", 8, "--passages", passages)
     made = lsr("index", docs, "-o", tmp_path / "i", *options)
     assert made.status == 0, made.err
-    assert "1 documents were split into passages" in made.out
+    assert "1 document was split into passages" in made.out
     assert ("2 documents as " in made.out) == (passages == "best")
 
     shown = lsr("info", tmp_path / "i")
