@@ -375,7 +375,7 @@ class CollectionWriter:
         ids = {entry.id for entry in chosen(self._base, full=full)}
         if not ids:
             return None
-        sources = [source_of(item) for item in self._kept if item.entry.id in ids]
+        sources = [source_of(self.path, item) for item in self._kept if item.entry.id in ids]
         making = self._making(self._new_merged_id)
         self._merge = Merge(self._storage, self.path, sources, self._base.fields, full, making)
         return self._merge
