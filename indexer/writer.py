@@ -58,7 +58,7 @@ from lsr.indexer.merging import Merge, MergeCommit, chosen, source_of
 from lsr.indexer.rows import FieldRows, PendingRows, RowSource, n_live
 from lsr.indexer.segments import Segment
 from lsr.indexer.staging import StagedChanges, open_shards, read_staged, require_no_build, write_staged
-from lsr.indexer.storage import FileStorage, Storage
+from lsr.indexer.storage import FileStorage, Storage, make_place
 from lsr.indexer.sweeping import OWN_NAMES, highest_number, sweep
 from lsr.indexer.terms import open_terms, read_terms
 from lsr.indexer.tombstones import live_mask, read_live_words
@@ -140,7 +140,7 @@ class CollectionWriter:
         check_folder(folder)
         files = storage or FileStorage()
         existed = folder.is_dir()
-        files.make_folder(folder)
+        make_place(files, folder)
         lock = WriterLock(folder)
         try:
             base = empty_generation(folder, fields, settings or {}, overwrite=overwrite, resume=resume)
