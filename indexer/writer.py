@@ -215,6 +215,11 @@ class CollectionWriter:
         kept = sum(int(item.live.sum()) for item in self._kept)
         return kept + sum(n_live(source) for source in self._sources())
 
+    @property
+    def n_segments(self) -> int:
+        """Of the committed generation."""
+        return len(self._base.segments)
+
     def vocabulary(self, field: str) -> GrowingVocabulary:
         """A counted field's terms, to be extended while counting documents for ``add``."""
         if field not in self._vocabularies:
