@@ -324,7 +324,7 @@ class CollectionWriter:
             raise InvalidArgumentError(
                 f"{self.path}: a build keeps its work by itself; commit it when it is done"
             )
-        require_no_build(self.path)
+        require_no_build(self.path, self._base.generation)
         self.checkpoint()
         self._staged_changes = write_staged(
             self._storage,
