@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lsr.indexer.fields import FieldSpec
 from lsr.indexer.manifest import FieldEntry, Manifest, read_manifest
+from lsr.indexer.precision import as_scale
 from lsr.indexer.sweeping import OWN_NAMES, highest_number
 
 from lsr.errors import IndexExistsError, IndexFormatError, IndexNotFoundError, InvalidArgumentError
@@ -70,6 +71,6 @@ def _new_entry(spec: FieldSpec) -> FieldEntry:
         vocabulary_files=(),
         k1=spec.k1,
         b=spec.b,
-        scale=spec.scale,
+        scale=None if spec.scale is None else as_scale(spec.scale),
         average_length=0.0 if counted else None,
     )

@@ -16,6 +16,9 @@ WeightStorage = Literal["float32", "float16", "uint8"]
 KINDS = ("encoded", "counted")
 WEIGHT_STORAGES = ("float32", "float16", "uint8")
 
+# Of uint8 storage: within these, no code times the scale leaves the normal numbers of float32.
+LEAST_SCALE, LARGEST_SCALE = 2.0**-126, 2.0**119
+
 # Field names are parts of file names and of flags.
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -30,8 +33,8 @@ class FieldSpec:
     encoder:    facts about what made the vectors, as JSON: an encoder's description or an analyzer's settings
     weight:     what the field weighs in a sum when a search names no weights
     storage:    how an encoded field keeps its weights: "float32" exactly, "float16" and "uint8" reduced
-    scale:      with "uint8", a stored code times this is the weight; None takes the largest weight of the first
-                commit over 255
+    scale:      with "uint8", a stored code times this, as float32, is the weight; None takes the largest weight
+                of the first commit over 255
     k1, b:      BM25's parameters of a counted field
     """
 
@@ -69,10 +72,12 @@ class FieldSpec:
                 " ones",
                 field="storage",
             )
-        if self.scale is not None and (self.storage != "uint8" or not 0.0 < self.scale < float("inf")):
+        if self.scale is not None and (
+            self.storage != "uint8" or not LEAST_SCALE <= self.scale <= LARGEST_SCALE
+        ):
             raise InvalidArgumentError(
-                f"field {self.name}: a scale above 0 goes with uint8 storage, not {self.scale} with"
-                f" {self.storage}",
+                f"field {self.name}: a scale above 0, within float32's range, goes with uint8 storage, not"
+                f" {self.scale} with {self.storage}",
                 field="scale",
             )
         if not 0.0 <= self.weight < float("inf"):

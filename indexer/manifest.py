@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
@@ -24,6 +25,8 @@ OLDEST_FORMAT = 1
 MANIFEST_NAME = "manifest.json"
 
 MAX_MANIFEST_BYTES = 256 << 20
+
+SEGMENT_ID = re.compile(r"[0-9]{8,}")  # a part of file names
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +312,7 @@ class _Decoder:
             fields=self._counts(body, names),
             deletions=None if deletions is None else self._deletions(deletions, names),
         )
+        self._require(bool(SEGMENT_ID.fullmatch(entry.id)), f"segment id {entry.id!r}")
         self._require(
             entry.n_live >= 0 and 0 < entry.n_documents < 2**32, f"segment {entry.id}: document count"
         )

@@ -150,7 +150,7 @@ class MergeCommit:
         """Segments committed while a full merge ran: their BM25 weights must follow the new average length."""
         known = set(self._merge.source_ids)
         late = [
-            LiveSegment(item.segment, self._committed_live(item))
+            LiveSegment(item.segment, _committed_live(self._index, item))
             for name, item in self._kept.items()
             if name not in known
         ]
@@ -164,9 +164,9 @@ class MergeCommit:
         for source in self._replaced:
             item = self._kept.get(source.segment.entry.id)
             nothing = np.zeros(source.segment.n_documents, np.bool_)  # a commit dropped it: all of it is dead
-            committed[_dead_since(source, nothing if item is None else self._committed_live(item), segment)] = (
-                False
-            )
+            committed[
+                _dead_since(source, nothing if item is None else _committed_live(self._index, item), segment)
+            ] = False
             current[_dead_since(source, nothing if item is None else item.live, segment)] = False
         if not committed.any():
             return []
@@ -179,9 +179,6 @@ class MergeCommit:
                 ),
             )
         return [KeptSegment(entry, segment, current, changed=not np.array_equal(committed, current))]
-
-    def _committed_live(self, item: KeptSegment) -> BoolArray:
-        return live_mask(read_live_words(self._index, item.entry), item.entry.n_documents)
 
 
 def _dead_since(source: LiveSegment, live: BoolArray, merged: Segment) -> Int64Array:
@@ -209,9 +206,13 @@ def _require_sound(index: Path, segment: Segment) -> None:
             ) from error
 
 
-def source_of(item: KeptSegment) -> LiveSegment:
-    """A kept segment as it is now; later changes to it do not reach the merge."""
-    return LiveSegment(item.segment, item.live.copy())
+def source_of(index: Path, item: KeptSegment) -> LiveSegment:
+    """A kept segment as it was committed: a change that waits for its commit may still be taken back."""
+    return LiveSegment(item.segment, _committed_live(index, item))
+
+
+def _committed_live(index: Path, item: KeptSegment) -> BoolArray:
+    return live_mask(read_live_words(index, item.entry), item.entry.n_documents)
 
 
 def _improvable(manifest: Manifest) -> bool:

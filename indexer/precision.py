@@ -25,7 +25,13 @@ _LARGEST_FLOAT16 = np.finfo(np.float16).max
 
 def scale_for(largest_weight: float) -> float:
     """The uint8 scale under which the largest weight gets the largest code; a float32 value."""
-    return float(np.float32(largest_weight / 255.0)) or float(np.finfo(np.float32).tiny)
+    return as_scale(largest_weight / 255.0) or float(np.finfo(np.float32).tiny)
+
+
+def as_scale(scale: float) -> float:
+    """The float32 value next to a scale: the scorer multiplies in float32, and everything else must, too."""
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.float32(scale))
 
 
 def encode(
@@ -37,7 +43,7 @@ def encode(
         clamped = (weights > _LARGEST_FLOAT16) | (nearest == 0)
         return np.maximum(nearest, _LEAST_FLOAT16), int(clamped.sum())
     if storage == "uint8":
-        nearest = np.rint(weights.astype(np.float64) / (scale or 1.0))
+        nearest = np.rint(weights.astype(np.float64) / as_scale(scale or 1.0))
         return nearest.clip(1, 255).astype(np.uint8), int(((nearest < 1) | (nearest > 255)).sum())
     return weights, 0
 
@@ -45,5 +51,5 @@ def encode(
 def decode(stored: npt.NDArray[np.generic], scale: float | None) -> Float32Array:
     """The weights that scores are computed with: float32, for uint8 code × scale rounded once."""
     if stored.dtype == np.uint8:
-        return (stored.astype(np.float64) * (scale or 1.0)).astype(np.float32)
+        return (stored.astype(np.float64) * as_scale(scale or 1.0)).astype(np.float32)
     return stored.astype(np.float32)

@@ -26,24 +26,36 @@ from lsr.indexer.manifest import (
     read_manifest,
     write_manifest,
 )
-from lsr.indexer.storage import FileStorage, Storage
+from lsr.indexer.storage import FileStorage, Storage, make_place
 from lsr.indexer.sweeping import highest_number, sweep
 
-from lsr.errors import IndexCorruptError, IndexExistsError, IndexFormatError, IndexNotFoundError
+from lsr.errors import (
+    IndexCorruptError,
+    IndexExistsError,
+    IndexFormatError,
+    IndexNotFoundError,
+    InvalidArgumentError,
+)
 
 
 def snapshot(index: Path | str, target: Path | str, *, storage: Storage | None = None) -> int:
     """Keep the newest generation in a folder of its own; returns the generation.
 
     The target must not exist; it appears under its name when it is complete.
-    Raises IndexNotFoundError, an IndexFormatError, IndexExistsError.
+    Raises IndexNotFoundError, an IndexFormatError, IndexExistsError, InvalidArgumentError for a target inside
+    the index.
     """
     source, place, files = followed(index), Path(target), storage or FileStorage()
     if place.exists():
         raise IndexExistsError(f"{place}: exists already; give the snapshot a name of its own.")
+    if source.resolve() in place.resolve().parents:
+        raise InvalidArgumentError(
+            f"{place}: lies inside the index, where the next writer would sweep it; choose a place beside it.",
+            field="target",
+        )
     partial = place.with_name(place.name + ".partial")
     files.remove(partial)
-    files.make_folder(partial)
+    make_place(files, partial)
     manifest = _link_newest(files, source, partial)
     write_manifest(files, partial, manifest)
     files.rename(partial, place)
@@ -60,9 +72,8 @@ def restore(source: Path | str, index: Path | str, *, storage: Storage | None = 
     Raises IndexNotFoundError, IndexCorruptError (naming a bad file of the source), IndexLockedError.
     """
     origin, place, files = followed(source), followed(index), storage or FileStorage()
-    for entry in read_manifest(origin).files():
-        check_file(origin, entry)
-    files.make_folder(place)
+    _require_sound(origin)
+    make_place(files, place)
     lock = WriterLock(place)
     try:
         return adopt_generation(files, origin, place).generation
@@ -77,6 +88,17 @@ def adopt_generation(storage: Storage, origin: Path, index: Path) -> Manifest:
     storage.sync_folder(index.parent)
     sweep(storage, index, manifest)
     return manifest
+
+
+def _require_sound(origin: Path) -> None:
+    try:
+        for entry in read_manifest(origin).files():
+            check_file(origin, entry)
+    except IndexCorruptError as error:
+        raise IndexCorruptError(
+            f"{str(error).removesuffix('.')}. Nothing was restored; take another snapshot."
+            f" `lsr verify {origin}` finds what else is wrong with this one."
+        ) from error
 
 
 def _link_newest(storage: Storage, source: Path, target: Path) -> Manifest:

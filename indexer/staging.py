@@ -20,7 +20,7 @@ from pathlib import Path
 
 from lsr.indexer.aliases import followed
 from lsr.indexer.arrays import SUFFIX, open_array, write_array
-from lsr.indexer.building import LEDGER_NAME, Shard, ShardEntry, building_folder, shard_entry
+from lsr.indexer.building import Shard, ShardEntry, building_folder, read_ledger, shard_entry
 from lsr.indexer.checksums import check_file, file_entry, sealed, unsealed
 from lsr.indexer.committing import KeptSegment
 from lsr.indexer.locking import WriterLock
@@ -162,9 +162,13 @@ def discard_staged(index: Path | str, *, storage: Storage | None = None) -> Stag
     return staged
 
 
-def require_no_build(index: Path) -> None:
-    """Raise UnfinishedBuildError if an unfinished ``lsr index`` has the place where changes would be staged."""
-    if (building_folder(index) / LEDGER_NAME).exists():
+def require_no_build(index: Path, generation: int) -> None:
+    """Raise UnfinishedBuildError if an unfinished ``lsr index`` has the place where changes would be staged.
+
+    One of another generation is over: it was committed, and the process ended before it was cleared away.
+    """
+    build = read_ledger(building_folder(index))
+    if build is not None and build.generation == generation:
         raise UnfinishedBuildError(
             f"{index}: an unfinished build is in the way of staged changes."
             " Finish it with `lsr index` and `--resume`, or commit your changes at once."

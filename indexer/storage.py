@@ -140,6 +140,14 @@ class _SyncedFile:
                 self._file.close()
 
 
+def make_place(storage: Storage, path: Path) -> None:
+    """Create a folder and its parents, those durably; its own name is for the caller to sync."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    storage.make_folder(path)
+    for folder in reversed(missing):
+        storage.sync_folder(folder.parent)
+
+
 def write_file(storage: Storage, path: Path, data: Bytes) -> None:
     """A whole small file, synced."""
     file = storage.create(path)

@@ -12,6 +12,7 @@ A migration knows the two versions it lies between and nothing of later ones, so
 from __future__ import annotations
 
 import json
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +41,7 @@ from lsr.errors import IndexCorruptError, IndexTooOldError
 Migration = Callable[[Storage, Path, Path], None]
 """(storage, index of version n, new folder): writes the index there in version n + 1."""
 
+_OWN_PATH = re.compile(r"(segments|commits)/[0-9]+/[^/]+")
 SCRATCH_NAME = "upgrade"  # in building/
 _COPY_BYTES = 1 << 20
 
@@ -118,13 +120,14 @@ def _from_0_to_1(storage: Storage, source: Path, target: Path) -> None:
 
 
 def _file_names(body: Mapping[str, object]) -> Iterator[str]:
-    """Every path of an old manifest: whatever is an object with a path, at any depth."""
+    """Every path of an old manifest: whatever is an object with a path below the index, at any depth."""
     pending: list[object] = [body.get("fields"), body.get("segments")]
     while pending:
         part = pending.pop()
         if isinstance(part, dict):
-            if isinstance(part.get("path"), str):
-                yield part["path"]
+            path = part.get("path")  # an encoder's facts may hold another one
+            if isinstance(path, str) and _OWN_PATH.fullmatch(path):
+                yield path
             pending += part.values()
         elif isinstance(part, list):
             pending += part

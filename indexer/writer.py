@@ -58,7 +58,7 @@ from lsr.indexer.merging import Merge, MergeCommit, chosen, source_of
 from lsr.indexer.rows import FieldRows, PendingRows, RowSource, n_live
 from lsr.indexer.segments import Segment
 from lsr.indexer.staging import StagedChanges, open_shards, read_staged, require_no_build, write_staged
-from lsr.indexer.storage import FileStorage, Storage
+from lsr.indexer.storage import FileStorage, Storage, make_place
 from lsr.indexer.sweeping import OWN_NAMES, highest_number, sweep
 from lsr.indexer.terms import open_terms, read_terms
 from lsr.indexer.tombstones import live_mask, read_live_words
@@ -140,7 +140,7 @@ class CollectionWriter:
         check_folder(folder)
         files = storage or FileStorage()
         existed = folder.is_dir()
-        files.make_folder(folder)
+        make_place(files, folder)
         lock = WriterLock(folder)
         try:
             base = empty_generation(folder, fields, settings or {}, overwrite=overwrite, resume=resume)
@@ -214,6 +214,11 @@ class CollectionWriter:
         """Live documents that ``commit`` would leave."""
         kept = sum(int(item.live.sum()) for item in self._kept)
         return kept + sum(n_live(source) for source in self._sources())
+
+    @property
+    def n_segments(self) -> int:
+        """Of the committed generation."""
+        return len(self._base.segments)
 
     def vocabulary(self, field: str) -> GrowingVocabulary:
         """A counted field's terms, to be extended while counting documents for ``add``."""
@@ -319,7 +324,7 @@ class CollectionWriter:
             raise InvalidArgumentError(
                 f"{self.path}: a build keeps its work by itself; commit it when it is done"
             )
-        require_no_build(self.path)
+        require_no_build(self.path, self._base.generation)
         self.checkpoint()
         self._staged_changes = write_staged(
             self._storage,
@@ -375,7 +380,7 @@ class CollectionWriter:
         ids = {entry.id for entry in chosen(self._base, full=full)}
         if not ids:
             return None
-        sources = [source_of(item) for item in self._kept if item.entry.id in ids]
+        sources = [source_of(self.path, item) for item in self._kept if item.entry.id in ids]
         making = self._making(self._new_merged_id)
         self._merge = Merge(self._storage, self.path, sources, self._base.fields, full, making)
         return self._merge

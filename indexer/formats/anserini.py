@@ -16,6 +16,7 @@ from lsr.indexer.formats.exchange import (
     DEFAULT_LEVELS,
     ExportReport,
     Imported,
+    appearing_whole,
     export_scale,
     loss_of_fields,
     loss_of_levels,
@@ -23,7 +24,7 @@ from lsr.indexer.formats.exchange import (
 )
 from lsr.indexer.formats.jsonl import import_jsonl
 
-from lsr.errors import IndexExistsError
+from lsr.errors import IndexExistsError, InputError
 
 RECORD_NAME = "lsr-export"
 DOCUMENTS_A_PART = 100_000
@@ -36,8 +37,42 @@ def export_anserini(
     if target.exists():
         raise IndexExistsError(f"{target}: exists already; export into a new folder.")
     scale = export_scale(collection, field, levels)
+    lost = (
+        loss_of_levels(scale, levels),
+        "title and text are joined, metadata are left out",
+        *loss_of_fields(collection, field),
+    )
+    with appearing_whole(target) as folder:
+        folder.mkdir(parents=True)
+        documents, nnz = _write_parts(collection, field, scale, folder)
+        record = {"field": field, "scale": scale, "levels": levels, "documents": documents, "lost": lost}
+        (folder / RECORD_NAME).write_text(json.dumps(record, indent=1) + "\n")
+    return ExportReport(documents, nnz, scale, lost)
+
+
+def import_anserini(source: Path, *, scale: float | None = None) -> Imported:
+    """As ``import_jsonl``, with the scale that an export of ours recorded unless one is given."""
+    record = source / RECORD_NAME
+    if scale is None and record.is_file():
+        scale = _recorded_scale(record)
+    return import_jsonl(source, scale=1.0 if scale is None else scale)
+
+
+def _recorded_scale(record: Path) -> float:
+    try:
+        scale = json.loads(record.read_bytes())["scale"]
+        if type(scale) not in (int, float) or not 0 < scale < float("inf"):
+            raise ValueError(f"its scale is {scale!r}")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"does not record a scale above 0 ({error}); name it with `--scale`", path=str(record)
+        ) from error
+    return float(scale)
+
+
+def _write_parts(collection: Collection, field: str, scale: float, folder: Path) -> tuple[int, int]:
+    """Write all documents; returns how many, and how many non-zeros they have."""
     vocabulary = collection.vocabulary(field)
-    target.mkdir(parents=True)
     lines: list[str] = []
     documents = nnz = parts = 0
     for numbers, rows in collection.numbered_vectors(field):
@@ -54,25 +89,10 @@ def export_anserini(
         documents += len(numbers)
         nnz += rows.nnz
         if len(lines) >= DOCUMENTS_A_PART:
-            _write_part(target, parts, lines)
+            _write_part(folder, parts, lines)
             lines, parts = [], parts + 1
-    _write_part(target, parts, lines)
-    lost = (
-        loss_of_levels(scale, levels),
-        "title and text are joined, metadata are left out",
-        *loss_of_fields(collection, field),
-    )
-    record = {"field": field, "scale": scale, "levels": levels, "documents": documents, "lost": lost}
-    (target / RECORD_NAME).write_text(json.dumps(record, indent=1) + "\n")
-    return ExportReport(documents, nnz, scale, lost)
-
-
-def import_anserini(source: Path, *, scale: float | None = None) -> Imported:
-    """As ``import_jsonl``, with the scale that an export of ours recorded unless one is given."""
-    record = source / RECORD_NAME
-    if scale is None and record.is_file():
-        scale = float(json.loads(record.read_text())["scale"])
-    return import_jsonl(source, scale=1.0 if scale is None else scale)
+    _write_part(folder, parts, lines)
+    return documents, nnz
 
 
 def _write_part(target: Path, part: int, lines: list[str]) -> None:

@@ -25,6 +25,8 @@ from lsr.indexer.formats.exchange import (
     Batch,
     ExportReport,
     Imported,
+    appearing_whole,
+    check_scale,
     export_scale,
     loss_of_fields,
     loss_of_levels,
@@ -63,7 +65,7 @@ def export_ciff(
     ids = [name for names, _ in collection.vectors(field_name) for name in names]
     vocabulary = collection.vocabulary(field_name)
     description = f"lsr field={field_name}" + ("" if scale is None else f" scale={scale!r}")
-    with target.open("wb") as file:
+    with appearing_whole(target) as part, part.open("wb") as file:
         _write(file, rows, ids, vocabulary, description)
     lost: tuple[str, ...] = ("titles, texts and metadata", *loss_of_fields(collection, field_name))
     if scale is not None:
@@ -76,6 +78,8 @@ def import_ciff(source: Path, *, scale: float | None = None) -> Imported:
 
     Raises SourceNotFoundError, InputError naming the file and the byte at fault.
     """
+    if scale is not None:
+        check_scale(scale)
     try:
         raw = source.read_bytes()
     except FileNotFoundError as error:
@@ -152,7 +156,7 @@ class _Parsed:
     @classmethod
     def read(cls, raw: bytes) -> _Parsed:
         messages = _messages(raw)
-        header = dict(_fields(next(messages, b"")))
+        header = dict(_fields(_next(messages, "a header")))
         n_lists, n_documents = int(header.get(2, 0)), int(header.get(3, 0))
         description = header.get(8, b"")
         parsed = cls(description.decode() if isinstance(description, bytes) else "")
@@ -161,7 +165,7 @@ class _Parsed:
         ids: dict[int, str] = {}
         for _ in range(n_documents):
             record = dict(_fields(_next(messages, "a document record")))
-            ids[int(record.get(1, 0))] = bytes(record[2]).decode()
+            ids[int(record.get(1, 0))] = _whole(record.get(2), "a document record without an id").decode()
         if sorted(ids) != list(range(n_documents)):
             raise ValueError("document numbers are not 0, 1, …")
         parsed.ids = [ids[at] for at in range(n_documents)]
@@ -181,14 +185,16 @@ class _Parsed:
 
     def _add_list(self, message: bytes) -> None:
         documents, values, at = [], [], 0
+        term: int | bytes | None = None
         for number, value in _fields(message):
             if number == 1:
-                self.terms.append(bytes(value).decode())
+                term = value
             elif number == 4:
-                posting = dict(_fields(value))  # type: ignore[arg-type]
+                posting = dict(_fields(_whole(value, "a posting that is no message")))
                 at += int(posting.get(1, 0))
                 documents.append(at)
                 values.append(int(posting.get(2, 0)))
+        self.terms.append(_whole(term, "a postings list without a term").decode())
         self.documents.append(np.array(documents, np.int64))
         self.values.append(np.array(values, np.int64))
 
@@ -198,6 +204,13 @@ def _next(messages: Iterator[bytes], what: str) -> bytes:
     if message is None:
         raise ValueError(f"it ends before {what}")
     return message
+
+
+def _whole(value: int | bytes | None, otherwise: str) -> bytes:
+    """A field of bytes as it is. Raises ValueError if there is none, or a number in its place."""
+    if not isinstance(value, bytes):
+        raise ValueError(otherwise)
+    return value
 
 
 def _write_message(file: BinaryIO, body: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from lsr.indexer.collection import Collection
 from lsr.indexer.documents import DocumentInput
 from lsr.indexer.fields import FieldSpec, WeightStorage
 from lsr.indexer.limits import DEFAULT_MEMORY
+from lsr.indexer.storage import FileStorage, explained
 from lsr.indexer.writer import CollectionWriter
 
 from lsr.errors import InvalidArgumentError
@@ -45,6 +47,25 @@ class Imported:
     vocabulary: Vocabulary
     batches: Callable[[], Iterator[Batch]]
     lost: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def appearing_whole(target: Path) -> Iterator[Path]:
+    """Where to write an export: the target has its name when the block has ended well, and never a part of it.
+
+    A device or a pipe is written to as it is.
+    """
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        yield target
+        return
+    files, part = FileStorage(), target.with_name(target.name + ".part")
+    with explained(target):
+        files.remove(part)
+        try:
+            yield part
+            part.replace(target)
+        finally:
+            files.remove(part)
 
 
 def build_from(
@@ -83,6 +104,12 @@ def export_scale(collection: Collection, field: str, levels: int) -> float:
         raise InvalidArgumentError(f"levels must be 1 to {2**31 - 1}, not {levels}", field="levels")
     largest = max((float(rows.weights.max()) for _, rows in collection.vectors(field) if rows.nnz), default=1.0)
     return largest / levels
+
+
+def check_scale(scale: float) -> None:
+    """Raise InvalidArgumentError unless weights can be multiplied by it."""
+    if not 0.0 < scale < float("inf"):
+        raise InvalidArgumentError(f"scale must be a number above 0, not {scale}", field="scale")
 
 
 def loss_of_levels(scale: float, levels: int) -> str:

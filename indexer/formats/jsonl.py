@@ -8,6 +8,7 @@ JsonVectorCollection: there ``contents`` is the text and weights are integers.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,14 @@ from typing import Any
 import numpy as np
 from lsr.indexer.collection import Collection
 from lsr.indexer.documents import DocumentInput, StoredDocument
-from lsr.indexer.formats.exchange import Batch, ExportReport, Imported, loss_of_fields
+from lsr.indexer.formats.exchange import (
+    Batch,
+    ExportReport,
+    Imported,
+    appearing_whole,
+    check_scale,
+    loss_of_fields,
+)
 
 from lsr.errors import InputError, SourceNotFoundError
 from lsr.vectors import SparseVectors
@@ -23,12 +31,16 @@ from lsr.vocabulary import Vocabulary
 
 BATCH_LINES = 1000
 
+# What float32 can hold above zero.
+LEAST_WEIGHT = float(np.finfo(np.float32).smallest_subnormal)
+LARGEST_WEIGHT = float(np.finfo(np.float32).max)
+
 
 def export_jsonl(collection: Collection, field: str, target: Path) -> ExportReport:
     """Write all live documents with one field's vectors; a counted field's are its BM25 impacts."""
     vocabulary = collection.vocabulary(field)
     documents = nnz = 0
-    with target.open("w", encoding="utf-8") as file:
+    with appearing_whole(target) as part, part.open("w", encoding="utf-8") as file:
         for numbers, rows in collection.numbered_vectors(field):
             for at, document in enumerate(collection.documents(numbers)):
                 file.write(_line(document, rows, at, vocabulary))
@@ -44,6 +56,7 @@ def import_jsonl(source: Path, *, scale: float = 1.0) -> Imported:
     Raises InputError naming file, line and cause.
     """
     files = _files(source)
+    check_scale(scale)
     vocabulary = Vocabulary(
         dict.fromkeys(term for _, _, record in _records(files) for term in record["vector"])
     )
@@ -76,16 +89,16 @@ def _files(source: Path) -> list[Path]:
 
 def _records(files: list[Path]) -> Iterator[tuple[Path, int, Mapping[str, Any]]]:
     for path in files:
-        with path.open(encoding="utf-8") as lines:
+        with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield path, number, _record(line, path, number)
 
 
-def _record(line: str, path: Path, number: int) -> Mapping[str, Any]:
+def _record(line: bytes, path: Path, number: int) -> Mapping[str, Any]:
     try:
-        record = json.loads(line)
-    except ValueError as error:
+        record = json.loads(line.decode())
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not valid JSON ({error})", path=str(path), line=number) from error
     fault = None
     if not isinstance(record, dict) or not isinstance(record.get("vector"), dict):
@@ -114,7 +127,7 @@ def _integers(files: list[Path]) -> bool:
 def _batches(files: list[Path], vocabulary: Vocabulary, scale: float) -> Iterator[Batch]:
     documents: list[DocumentInput] = []
     vectors: list[dict[int, float]] = []
-    for _, _, record in _records(files):
+    for path, line, record in _records(files):
         documents.append(
             DocumentInput(
                 str(record["id"]),
@@ -123,7 +136,10 @@ def _batches(files: list[Path], vocabulary: Vocabulary, scale: float) -> Iterato
                 record.get("metadata", {}),
             )
         )
-        vectors.append(_vector(record["vector"], vocabulary, scale))
+        try:
+            vectors.append(_vector(record["vector"], vocabulary, scale))
+        except ValueError as error:
+            raise InputError(str(error), path=str(path), line=line) from error
         if len(documents) == BATCH_LINES:
             yield documents, SparseVectors.from_id_dicts(vectors, len(vocabulary))
             documents, vectors = [], []
@@ -132,6 +148,14 @@ def _batches(files: list[Path], vocabulary: Vocabulary, scale: float) -> Iterato
 
 
 def _vector(weights: Mapping[str, float], vocabulary: Vocabulary, scale: float) -> dict[int, float]:
-    """By term id; weights of 0 are left out."""
-    ids = ((vocabulary.id_of(term), np.float32(weight * scale)) for term, weight in weights.items())
-    return {term: float(weight) for term, weight in ids if term is not None and weight > 0}
+    """By term id; weights of 0 are left out. Raises ValueError for a weight that float32 cannot hold."""
+    vector = {}
+    for term, given in weights.items():
+        weight = float(min(given, sys.float_info.max))  # integers of JSON have no bounds
+        number = vocabulary.id_of(term)
+        if weight == 0 or number is None:
+            continue
+        if not LEAST_WEIGHT <= weight * scale <= LARGEST_WEIGHT:
+            raise ValueError(f"the weight of {term!r}, {weight:g} times {scale:g}, is beyond float32")
+        vector[number] = weight * scale
+    return vector

@@ -12,13 +12,16 @@ from pathlib import Path
 
 from lsr.indexer.collection import Collection
 from lsr.indexer.documents import DocumentInput
-from lsr.indexer.formats.exchange import Batch, ExportReport, Imported, loss_of_fields
+from lsr.indexer.formats.exchange import Batch, ExportReport, Imported, appearing_whole, loss_of_fields
 
 from lsr.errors import IndexExistsError, InputError, SourceNotFoundError
 from lsr.vectors import SparseVectors
 from lsr.vocabulary import Vocabulary
 
 BATCH_ROWS = 4096
+
+# zipfile raises RuntimeError, too: for encrypted members, and as NotImplementedError for what it cannot unpack.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error)
 
 
 def export_npz(collection: Collection, field: str, target: Path) -> ExportReport:
@@ -34,10 +37,11 @@ def export_npz(collection: Collection, field: str, target: Path) -> ExportReport
         ids += names
         batches.append(rows)
     vectors = SparseVectors.concatenate(batches)
-    target.mkdir(parents=True)
-    save_npz(target / "vectors.npz", vectors.to_scipy(), compressed=False)
-    for name, values in (("ids", ids), ("vocabulary", list(vocabulary))):
-        (target / f"{name}.json").write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+    with appearing_whole(target) as part:
+        part.mkdir(parents=True)
+        save_npz(part / "vectors.npz", vectors.to_scipy(), compressed=False)
+        for name, values in (("ids", ids), ("vocabulary", list(vocabulary))):
+            (part / f"{name}.json").write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
     lost = ("titles, texts and metadata", *loss_of_fields(collection, field))
     return ExportReport(len(ids), vectors.nnz, None, lost)
 
@@ -75,7 +79,7 @@ def _matrix(path: Path) -> SparseVectors:
         return SparseVectors.from_scipy(csr_matrix(matrix))
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"{path}: no such file") from error
-    except (ValueError, TypeError, KeyError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, KeyError, OSError, EOFError, RuntimeError, *_ZIP_ERRORS) as error:
         pickled = "pickle" in str(error)
         reason = "pickled objects, which are never read, for they could run code" if pickled else error
         raise InputError(f"not a scipy sparse matrix of weights above 0 ({reason})", path=str(path)) from error
@@ -86,7 +90,7 @@ def _texts(path: Path) -> list[str]:
         texts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"{path}: no such file") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not valid JSON ({error})", path=str(path)) from error
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise InputError("must be a list of texts", path=str(path))

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from lsr.errors import ResourceError
+
 RunLsr = Callable[..., Any]
 
 
@@ -72,6 +74,35 @@ def test_nothing_to_delete_is_an_error(lsr: RunLsr, index: Path) -> None:
 
     assert outcome.status == 2
     assert "at least one id" in outcome.err
+
+
+def test_many_small_segments_are_joined(
+    lsr: RunLsr, index: Path, write_lines: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lsr.updating.MANY_SEGMENTS", 3)
+    segments = []
+    for at in range(5):
+        lsr("add", index, write_lines([{"_id": f"new{at}", "text": f"brand new {at}"}], "more.jsonl"))
+        segments.append(lsr("info", index, "--json").json["segments"])
+
+    assert segments[:2] == [2, 3]
+    assert max(segments) == 3
+    assert sorted(found(lsr, index, "brand")) == [f"new{at}" for at in range(5)]
+
+
+def test_a_change_stays_where_segments_cannot_be_joined(
+    lsr: RunLsr, index: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise ResourceError("no space left")
+
+    monkeypatch.setattr("lsr.updating.MANY_SEGMENTS", 0)
+    monkeypatch.setattr("lsr.indexer.writer.CollectionWriter.merge", full)
+    outcome = lsr("delete", index, "zip")
+
+    assert outcome.status == 0
+    assert found(lsr, index, "compress") == []
+    assert "the change is committed, but segments could not be joined: no space left" in caplog.text
 
 
 def test_a_full_merge_gives_back_space(lsr: RunLsr, index: Path) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from lsr.indexer.manifest import read_manifest
+from lsr.indexer.snapshots import restore, snapshot
 from lsr.indexer.storage import FileStorage, explained
 from lsr.indexer.verify import verify_index
 from lsr.indexer.writer import CollectionWriter
@@ -249,6 +250,19 @@ def test_a_failure_at_any_step_loses_nothing(base, doc, tmp_path, fault):
     assert len(points) >= 200  # during adds, commits, merges and swaps of the manifest
     for fail_at in points:
         fail_once(base, doc, tmp_path, fault, fail_at)
+
+
+def test_folders_made_for_an_index_are_as_durable_as_it(make_lab, doc, tmp_path):
+    """Their names have to be synced, too."""
+    lab, kept, again = (
+        make_lab(tmp_path / place) for place in ("new/folders/a", "snap/shots/a", "re/stored/a")
+    )
+    storage = FaultyStorage(tmp_path / "any", "lose")
+    lab.create(docs_of(doc, range(3), 1.0), storage=storage)
+    snapshot(lab.path, kept.path, storage=storage)
+    restore(kept.path, again.path, storage=storage)
+    storage.cut_power()
+    assert found(lab) == found(kept) == found(again) == {"d0": 1.0, "d1": 1.0, "d2": 1.0}
 
 
 def build(lab, doc, storage, *, resume):

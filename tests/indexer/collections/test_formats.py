@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 from pathlib import Path
@@ -13,7 +14,7 @@ from lsr.indexer.formats.exchange import build_from
 from lsr.indexer.formats.jsonl import export_jsonl, import_jsonl
 from lsr.indexer.formats.npz import export_npz, import_npz
 
-from lsr.errors import IndexExistsError, InputError, InvalidArgumentError, SourceNotFoundError
+from lsr.errors import IndexExistsError, InputError, InvalidArgumentError, ResourceError, SourceNotFoundError
 
 
 @pytest.fixture
@@ -144,6 +145,37 @@ def test_a_damaged_ciff_file_is_an_error(index, tmp_path, cut):
 
 
 @pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "it ends before a header"),
+        (b"\x02\x18\x01\x02\x08\x00", "a document record without an id"),
+        (b"\x02\x10\x01\x02\x10\x00", "a postings list without a term"),
+        (b"\x02\x10\x01\x02\x08\x07", "a postings list without a term"),
+        (b"\x02\x10\x01\x05\x0a\x01a\x20\x05", "a posting that is no message"),
+    ],
+)
+def test_a_ciff_file_of_other_messages_is_an_error(tmp_path, raw, message):
+    (tmp_path / "in.ciff").write_bytes(raw)
+    with pytest.raises(InputError, match=rf"in.ciff: not a CIFF file \({message}\)"):
+        import_ciff(tmp_path / "in.ciff")
+
+
+@pytest.mark.parametrize("record", [b"{", b"\xff", b"[]", b"{}", b'{"scale": "x"}', b'{"scale": 0}'])
+def test_a_scale_that_cannot_be_read_is_asked_for(tmp_path, record):
+    (tmp_path / "docs.jsonl").write_text('{"id": "a", "vector": {"x": 3}}\n')
+    (tmp_path / "lsr-export").write_bytes(record)
+    with pytest.raises(InputError, match=r"lsr-export: does not record a scale .* name it with `--scale`"):
+        import_anserini(tmp_path)
+    assert vectors_of(rebuilt(import_anserini(tmp_path, scale=0.5), tmp_path)) == {"a": {"x": 1.5}}
+
+
+def test_a_line_that_is_not_utf_8_names_its_place(tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(b'{"id": "a", "vector": {}}\n{"id": "\xff", "vector": {}}\n')
+    with pytest.raises(InputError, match=r"in.jsonl:2: not valid JSON \('utf-8' codec"):
+        import_jsonl(tmp_path / "in.jsonl")
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
         ("{", "not valid JSON"),
@@ -210,11 +242,66 @@ def test_a_matrix_from_a_file_is_checked_before_it_is_used(tmp_path, arrays, mes
         import_npz(tmp_path)
 
 
+def test_an_archive_that_cannot_be_unpacked_is_named(tmp_path):
+    np.savez(tmp_path / "vectors.npz", **SOUND)
+    raw = bytearray((tmp_path / "vectors.npz").read_bytes())
+    raw[raw.rindex(b"PK\x01\x02") + 10] = 99  # a compression method that nobody knows
+    (tmp_path / "vectors.npz").write_bytes(raw)
+    with pytest.raises(InputError, match=r"vectors.npz: not a scipy sparse matrix"):
+        import_npz(tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"nothing", pickle.dumps({"data": [1]}), b"PK\x03\x04"])
 def test_a_file_that_is_no_matrix(tmp_path, content):
     (tmp_path / "vectors.npz").write_bytes(content)
     with pytest.raises(InputError, match=r"vectors.npz: not a scipy sparse matrix"):
         import_npz(tmp_path)
+
+
+EXPORTS = [export_jsonl, export_npz, export_anserini, export_ciff]
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+def test_an_export_appears_whole_or_not_at_all(index, tmp_path, export, monkeypatch):
+    """Here the disk is full when all but the end is written."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "out").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(ResourceError, match=r"out/x: No space left on device.*free some space"):
+            export(index.read(), "learned", tmp_path / "out/x")
+    assert list((tmp_path / "out").iterdir()) == []
+    export(index.read(), "learned", tmp_path / "out/x")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["x"]
+
+
+def test_an_export_may_go_to_a_device(index):
+    assert export_jsonl(index.read(), "learned", Path("/dev/null")).documents == 30
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_scale_that_leaves_nothing_is_refused(index, tmp_path, scale):
+    collection = index.read()
+    export_anserini(collection, "learned", tmp_path / "lines")
+    export_ciff(collection, "learned", tmp_path / "out.ciff")
+    for read, name in ((import_jsonl, "lines"), (import_anserini, "lines"), (import_ciff, "out.ciff")):
+        with pytest.raises(InvalidArgumentError, match="scale must be a number above 0, not"):
+            read(tmp_path / name, scale=scale)
+
+
+@pytest.mark.parametrize(
+    ("weight", "scale"), [("1e39", 1.0), ("1", 1e-60), ("1" + "0" * 400, 1.0), ("Infinity", 1.0)]
+)
+def test_weights_beyond_float32_name_their_place(tmp_path, weight, scale):
+    (tmp_path / "in.jsonl").write_text(
+        f'{{"id": "a", "vector": {{}}}}\n{{"id": "b", "vector": {{"x": {weight}}}}}\n'
+    )
+    with pytest.raises(InputError, match=r"in.jsonl:2: the weight of 'x', .* is beyond float32"):
+        rebuilt(import_jsonl(tmp_path / "in.jsonl", scale=scale), tmp_path)
 
 
 def test_exports_do_not_overwrite(index, tmp_path):

@@ -117,6 +117,23 @@ def test_what_happens_during_a_merge_is_not_lost(lab, doc, make_lab, tmp_path, f
     assert verify_index(lab.path, full=True).sound
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_a_merge_leaves_changes_that_wait_for_their_commit(lab, doc, full):
+    lab.create(some(doc, range(10)))
+    added(lab, some(doc, range(10, 15)))
+    with lab.open() as writer:
+        writer.delete(["d1", "d11"])
+        lab.add(writer, some(doc, [2], weight=7.0))
+        writer.merge(full=full)
+        between = lab.read()
+        assert between.generation == 3
+        assert [each.id for each in between.all_documents()] == [f"d{at}" for at in range(15)]
+        assert verify_index(lab.path, full=True).sound
+        writer.commit()
+    left = [f"d{at}" for at in range(15) if at not in (1, 2, 11)]
+    assert [each.id for each in lab.read().all_documents()] == [*left, "d2"]
+
+
 def test_a_segment_that_dies_during_its_merge(lab, doc):
     lab.create(some(doc, range(5)))
     added(lab, some(doc, range(5, 8)))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsr.indexer.fields import FieldSpec
 from lsr.indexer.precision import decode, encode, scale_for
+from lsr.indexer.verify import verify_index
 
 from lsr.errors import InvalidArgumentError
 from lsr.vocabulary import Vocabulary
@@ -52,6 +53,19 @@ def test_what_was_clamped_is_counted(lab, doc):
     assert collection.vector(1, "learned")[1].tolist() == [255.0]
 
 
+@pytest.mark.parametrize("scale", [0.02, 0.1, 1 / 3])
+def test_weights_and_scores_are_the_same_under_any_scale(lab, doc, scale):
+    """0.02 × 7 in float64 is not float32(0.02) × 7: who multiplies how must not differ."""
+    docs = [doc(f"d{code}", {code % 12: code * scale}) for code in range(1, 256)]
+    lab.create(docs, fields={"storage": "uint8", "scale": scale})
+    collection = lab.read()
+    assert collection.manifest.field("learned").scale == float(np.float32(scale))
+    scored = dict(lab.answer(collection, dict.fromkeys(range(12), 1.0), k=300))
+    stored = {f"d{at + 1}": float(collection.vector(at, "learned")[1][0]) for at in range(255)}
+    assert scored == stored
+    assert verify_index(lab.path, full=True, samples=50).problems == []
+
+
 def test_the_scale_is_that_of_the_first_commit(lab, doc):
     lab.create([doc("a", {0: 2.55})], fields={"storage": "uint8"})
     with lab.open() as writer:
@@ -73,8 +87,10 @@ def test_the_scale_is_that_of_the_first_commit(lab, doc):
         ({"vocabulary": None}, "an encoded field needs its model's vocabulary"),
         ({"kind": "counted"}, "a counted one grows its own"),
         ({"kind": "counted", "vocabulary": None, "storage": "uint8"}, "a counted field stores counts"),
-        ({"scale": 0.1}, "a scale above 0 goes with uint8 storage"),
-        ({"storage": "uint8", "scale": 0.0}, "a scale above 0 goes with uint8 storage, not 0.0"),
+        ({"scale": 0.1}, "a scale above 0, within float32's range, goes with uint8 storage"),
+        ({"storage": "uint8", "scale": 0.0}, "goes with uint8 storage, not 0.0"),
+        ({"storage": "uint8", "scale": 1e-50}, "goes with uint8 storage, not 1e-50"),
+        ({"storage": "uint8", "scale": 1e38}, r"goes with uint8 storage, not 1e\+38"),
         ({"weight": -1.0}, "weight must be 0 or more, not -1.0"),
         ({"weight": float("nan")}, "weight must be 0 or more, not nan"),
         ({"k1": -1.0}, "BM25 needs k1 of 0 or more"),

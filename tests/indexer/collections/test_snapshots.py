@@ -7,7 +7,13 @@ from lsr.indexer.snapshots import restore, snapshot
 from lsr.indexer.storage import FileStorage
 from lsr.indexer.verify import verify_index
 
-from lsr.errors import IndexCorruptError, IndexExistsError, IndexLockedError, IndexNotFoundError
+from lsr.errors import (
+    IndexCorruptError,
+    IndexExistsError,
+    IndexLockedError,
+    IndexNotFoundError,
+    InvalidArgumentError,
+)
 
 QUERY = {0: 1.0, 1: 0.5, 2: 2.0}
 
@@ -28,6 +34,13 @@ def changed(lab, doc):
         writer.delete(["d5", "d6"])
         writer.commit()
         writer.merge(full=True)
+
+
+@pytest.mark.parametrize("inside", ["kept", "segments/kept"])
+def test_a_snapshot_inside_its_index_is_refused(index, inside):
+    with pytest.raises(InvalidArgumentError, match=r"lies inside the index.*choose a place beside it"):
+        snapshot(index.path, index.path / inside)
+    assert not (index.path / inside).exists()
 
 
 def test_a_snapshot_is_an_index_of_links(index, doc, make_lab, tmp_path):
@@ -96,7 +109,7 @@ def test_what_cannot_be_done_changes_nothing(index, doc, tmp_path):
     damaged = victim.read_bytes()[:-1]
     victim.unlink()  # the index has the same file
     victim.write_bytes(damaged)
-    with pytest.raises(IndexCorruptError, match=r"learned.weights.arr"):
+    with pytest.raises(IndexCorruptError, match=r"learned.weights.arr: .*Nothing was restored; take another"):
         restore(tmp_path / "kept", index.path)
     assert index.answer(index.read(), QUERY) == before
 

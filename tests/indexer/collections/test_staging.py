@@ -106,6 +106,22 @@ def test_staging_is_for_an_index_that_exists_and_has_no_build_under_way(lab, doc
         writer.stage()
 
 
+def test_a_build_that_was_committed_but_not_cleared_away_is_in_nobodys_way(lab, doc, tmp_path):
+    """As a kill between the two leaves it."""
+    with CollectionWriter.create(lab.path, lab.fields(), source={"path": "x"}) as writer:
+        lab.add(writer, [doc("a", {0: 1.0}, "x")])
+        writer.checkpoint()
+        shutil.copytree(lab.path / "building", tmp_path / "kept")
+        writer.commit()
+    (tmp_path / "kept").rename(lab.path / "building")
+    with lab.open() as writer:
+        lab.add(writer, [doc("b", {1: 1.0}, "y")])
+        writer.stage()
+    with lab.open() as writer:
+        writer.commit()
+    assert [each.id for each in lab.read().all_documents()] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     "name", ["staged.json", "000000/learned.terms.arr", "staged-000002/segment-00000001.arr"]
 )

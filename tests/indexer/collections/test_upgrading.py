@@ -57,6 +57,18 @@ def test_an_old_index_is_refused_with_the_way_out_then_upgraded(old):
     assert left == named | {"manifest.json", "lock"}
 
 
+@pytest.mark.parametrize("place", ["/etc/hostname", "../../elsewhere", "segments/1/../../../elsewhere"])
+def test_only_files_of_the_index_are_taken_over(old, place):
+    """A path among the facts about an encoder is none of them, wherever it leads."""
+    body = json.loads((old / "manifest.json").read_text())
+    body["fields"][0]["encoder"]["table"] = {"path": place}
+    body["checksum"] = manifest_checksum(body)
+    (old / "manifest.json").write_text(json.dumps(body))
+    upgrade(old)
+    assert Collection.open(old).fields[0].encoder["table"] == {"path": place}
+    assert verify_index(old, full=True).sound
+
+
 def test_the_newest_format_is_left_alone(lab, doc):
     lab.create([doc("a", {0: 1.0}, "x")])
     before = bytes_of(lab.path)

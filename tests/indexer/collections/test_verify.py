@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -127,6 +128,16 @@ def test_more_terms_than_their_files_can_hold_are_damage(index):
     fields = tuple(replace(entry, n_terms=2**62) for entry in manifest.fields)
     write_manifest(FileStorage(), index.path, replace(manifest, fields=fields))
     with pytest.raises(IndexCorruptError, match=r"field learned has 4611686018427387904 terms, but the files"):
+        index.read()
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "", "x", "00000001/.."])
+def test_a_segment_id_that_is_no_number_is_damage(index, name):
+    """It is a part of file names, and not all of them stand in the manifest."""
+    manifest = read_manifest(index.path)
+    segments = (replace(manifest.segments[0], id=name), *manifest.segments[1:])
+    write_manifest(FileStorage(), index.path, replace(manifest, segments=segments))
+    with pytest.raises(IndexCorruptError, match=rf"segment id {re.escape(repr(name))}"):
         index.read()
 
 
