@@ -163,15 +163,15 @@ def discard_staged(index: Path | str, *, storage: Storage | None = None) -> Stag
 
 
 def require_no_build(index: Path, generation: int) -> None:
-    """Raise UnfinishedBuildError if an unfinished ``lsr index`` has the place where changes would be staged.
+    """Raise UnfinishedBuildError if an unfinished ``lsr index`` has the place where changes would wait.
 
     One of another generation is over: it was committed, and the process ended before it was cleared away.
     """
     build = read_ledger(building_folder(index))
     if build is not None and build.generation == generation:
         raise UnfinishedBuildError(
-            f"{index}: an unfinished build is in the way of staged changes."
-            " Finish it with `lsr index` and `--resume`, or commit your changes at once."
+            f"{index}: an unfinished build is in the way, and changes would undo it. Repeat the command it was"
+            f" begun with and `--resume`, or give it up by removing {building_folder(index)}."
         )
 
 

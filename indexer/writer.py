@@ -244,9 +244,10 @@ class CollectionWriter:
         error.
         records_done: input records read so far, where records were skipped; documents so far otherwise.
         counts: what to add to the index's running counts of these names, kept under ``counts`` in its settings
-        Raises DuplicateIdError, InvalidArgumentError, ModelMismatchError.
+        Raises DuplicateIdError, InvalidArgumentError, ModelMismatchError; UnfinishedBuildError if a build that
+        was interrupted would be lost.
         """
-        self._require_open()
+        self._require_changeable()
         rows = [DocumentRow.of(document) for document in documents]
         counted_terms = {name: len(terms) for name, terms in self._vocabularies.items()}
         check_vectors(
@@ -265,8 +266,11 @@ class CollectionWriter:
             self.checkpoint()
 
     def delete(self, ids: Sequence[str]) -> int:
-        """Delete documents by id; returns how many there were. Unknown ids are no error."""
-        self._require_open()
+        """Delete documents by id; returns how many there were. Unknown ids are no error.
+
+        Raises UnfinishedBuildError as ``add`` does.
+        """
+        self._require_changeable()
         wanted = list(dict.fromkeys(ids))
         return self._kill(wanted, hash_ids(wanted))
 
@@ -319,12 +323,11 @@ class CollectionWriter:
 
         Raises UnfinishedBuildError if a build that was interrupted lies in the way.
         """
-        self._require_open()
+        self._require_changeable()
         if self._replacing:
             raise InvalidArgumentError(
                 f"{self.path}: a build keeps its work by itself; commit it when it is done"
             )
-        require_no_build(self.path, self._base.generation)
         self.checkpoint()
         self._staged_changes = write_staged(
             self._storage,
@@ -564,6 +567,12 @@ class CollectionWriter:
         segment_id = self._new_segment_id()
         self._merged_ids.add(segment_id)
         return segment_id
+
+    def _require_changeable(self) -> None:
+        """Changes wait in ``building/``, where they would take the place of an unfinished build."""
+        self._require_open()
+        if not self._replacing:
+            require_no_build(self.path, self._base.generation)
 
     def _require_open(self) -> None:
         if self._closed:

@@ -94,16 +94,31 @@ def test_a_merge_waits_for_the_commit(staged):
     assert contents(staged.read()) == FOUND
 
 
-def test_staging_is_for_an_index_that_exists_and_has_no_build_under_way(lab, doc):
+def test_staging_is_for_an_index_that_exists(lab, doc):
     with (
         pytest.raises(InvalidArgumentError, match="a build keeps its work by itself"),
         CollectionWriter.create(lab.path, lab.fields()) as writer,
     ):
         writer.stage()
+
+
+def test_an_unfinished_build_is_not_undone_by_changes(lab, doc):
     lab.create([doc("a", {0: 1.0}, "x")])
-    CollectionWriter.create(lab.path, lab.fields(), source={"path": "x"}, overwrite=True).close()
-    with pytest.raises(UnfinishedBuildError, match="an unfinished build is in the way"), lab.open() as writer:
-        writer.stage()
+    build = {"source": {"path": "x"}, "overwrite": True}
+    with CollectionWriter.create(lab.path, lab.fields(), **build) as writer:
+        lab.add(writer, [doc("b", {0: 1.0}, "x")])
+        writer.checkpoint()
+        writer.close()
+    for change in (
+        lambda writer: lab.add(writer, [doc("c", {0: 1.0}, "x")]),
+        lambda writer: writer.delete(["a"]),
+        lambda writer: writer.stage(),
+    ):
+        refused = "an unfinished build is in the way.* `--resume`, or give it up by removing .*building"
+        with pytest.raises(UnfinishedBuildError, match=refused), lab.open() as writer:
+            change(writer)
+    with CollectionWriter.create(lab.path, lab.fields(), **build, resume=True) as writer:
+        assert writer.records_done == 1
 
 
 def test_a_build_that_was_committed_but_not_cleared_away_is_in_nobodys_way(lab, doc, tmp_path):
