@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 IntArray = npt.NDArray[np.int64]
+# Numbers of one text's tokens. Where there may be many texts, an array: Python's own integers take ten times
+# the room, and its allocator seldom gives that back.
+Row = Sequence[int] | npt.NDArray[np.int32]
 NO_TERM = -1
 
 
@@ -38,17 +41,17 @@ class Tokens:
     @classmethod
     def of(
         cls,
-        rows: Sequence[Sequence[int]],
+        rows: Sequence[Row],
         truncated: Sequence[bool],
-        terms: Sequence[Sequence[int]] | None = None,
+        terms: Sequence[Row] | None = None,
     ) -> Tokens:
         if len(rows) == 1 and terms is None:  # a lone query, which waits for every microsecond
-            alone = np.array(rows[0], np.int32)
+            alone = np.asarray(rows[0], np.int32)
             return cls(alone, np.array([0, len(alone)], np.int64), np.array(truncated, dtype=np.bool_))
         offsets = np.zeros(len(rows) + 1, np.int64)
         np.cumsum([len(row) for row in rows], out=offsets[1:])
-        ids = _joined(rows, int(offsets[-1]))
-        joined_terms = _joined(terms, int(offsets[-1])) if terms is not None else None
+        ids = _joined(rows)
+        joined_terms = _joined(terms) if terms is not None else None
         return cls(ids, offsets, np.array(truncated, dtype=np.bool_), joined_terms)
 
     def __len__(self) -> int:
@@ -173,8 +176,8 @@ class TextTokenizer:
         around = [None] * (len(self._before) + len(self._prompt))
         return [*around, *copy, *copy, *([None] * len(self._after))]
 
-    def _ids(self, encoding: Any) -> list[int]:
-        ids: list[int] = encoding.ids
+    def _ids(self, encoding: Any) -> npt.NDArray[np.int32]:
+        ids = np.array(encoding.ids, np.int32)
         if self._reading.first is not None and self._before:
             ids[0] = self._reading.first
         return ids
@@ -187,9 +190,10 @@ class TextTokenizer:
         """Special tokens, prompt, the text's tokens, the same tokens again. Each copy gets half of the room."""
         rows, truncated = [], []
         for encoding in self.encodings(texts):
-            copy = encoding.ids[: self._room(len(encoding.ids))]
-            rows.append([*self._before, *self._prompt, *copy, *copy, *self._after])
-            truncated.append(len(copy) < len(encoding.ids))
+            copy = encoding.ids[: self._room(len(encoding))]
+            row = [*self._before, *self._prompt, *copy, *copy, *self._after]
+            rows.append(np.array(row, np.int32))
+            truncated.append(len(copy) < len(encoding))
         return Tokens.of(rows, truncated)
 
     def _room(self, wanted: int) -> int:
@@ -197,7 +201,7 @@ class TextTokenizer:
         around = len(self._before) + len(self._prompt) + len(self._after)
         return min(wanted, (self._reading.length - around) // 2) if self._reading.length else wanted
 
-    def _words_of(self, encoding: Any, text: str, words: Mapping[str, int]) -> list[int]:
+    def _words_of(self, encoding: Any, text: str, words: Mapping[str, int]) -> npt.NDArray[np.int32]:
         """For each token the id of the word that it begins; NO_TERM for continuations and unlisted words."""
         ends: dict[int, int] = {}
         for word, (_, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
@@ -209,7 +213,7 @@ class TextTokenizer:
             begins = word is not None and word not in seen
             seen.add(word)
             terms.append(words.get(self._normal(whole[start : ends[word]]), NO_TERM) if begins else NO_TERM)
-        return terms
+        return np.array(terms, np.int32)
 
     def _normal(self, word: str) -> str:
         normalizer = self._tokenizer.normalizer
@@ -247,5 +251,5 @@ def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     return ids[:before], ids[len(ids) - after :]
 
 
-def _joined(rows: Sequence[Sequence[int]], total: int) -> npt.NDArray[np.int32]:
-    return np.fromiter((token for row in rows for token in row), np.int32, count=total)
+def _joined(rows: Sequence[Row]) -> npt.NDArray[np.int32]:
+    return np.concatenate([np.zeros(0, np.int32), *(np.asarray(row, np.int32) for row in rows)])
