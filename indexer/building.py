@@ -260,7 +260,8 @@ def shard_entry(item: Mapping[str, Any]) -> ShardEntry:
 def _identity(field: FieldEntry) -> dict[str, object]:
     """What must be the same for a build to be continued."""
     facts = asdict(field)
-    return {key: value for key, value in facts.items() if key not in ("vocabulary_files", "average_length")}
+    written = ("vocabulary_files", "average_length", "query_table")
+    return {key: value for key, value in facts.items() if key not in written}
 
 
 def _as_json(facts: Mapping[str, object]) -> dict[str, object]:

@@ -29,13 +29,14 @@ from lsr.indexer.arrays import Load
 from lsr.indexer.bitmaps import FilterBitmaps
 from lsr.indexer.documents import StoredDocument
 from lsr.indexer.fast import Mode, Tuned, check_mode, chosen, read_tuned
-from lsr.indexer.fields import FieldInfo
+from lsr.indexer.fields import FieldInfo, QueryTable
 from lsr.indexer.filters import Filter
 from lsr.indexer.kernels import Approximation, Searcher
 from lsr.indexer.manifest import MANIFEST_NAME, FieldEntry, Manifest, SegmentEntry, read_manifest
 from lsr.indexer.places import Places
 from lsr.indexer.preparing import QueryPreparation
 from lsr.indexer.queries import MergedQueries
+from lsr.indexer.query_tables import StoredTable
 from lsr.indexer.rows import BoolArray, FieldRows, Int64Array
 from lsr.indexer.segments import Segment
 from lsr.indexer.terms import open_terms, read_terms
@@ -77,8 +78,9 @@ class Collection:
         self._searcher = Searcher([segment.view for segment in segments], live_words)
         self._places = Places(path, manifest.segments, self._segments, live_words)
         self._bitmaps = FilterBitmaps(self._segments, live_words)
-        # Terms are read when first asked for; the files are opened now, while nobody can have removed them.
+        # Terms and tables are read when asked for; their files are opened now, while nobody has removed them.
         self._term_files = {entry.name: open_terms(path, entry) for entry in manifest.fields}
+        self._tables = {entry.name: StoredTable.of(path, entry) for entry in manifest.fields}
         self._preparation = QueryPreparation(path, manifest, self._segments)
         self._vocabularies: dict[str, Vocabulary] = {}
         self._counting: dict[str, GrowingVocabulary] = {}
@@ -156,6 +158,11 @@ class Collection:
         if field not in self._counting:
             self._counting[field] = GrowingVocabulary(self.vocabulary(field).terms)
         return self._counting[field]
+
+    def query_table(self, field: str) -> QueryTable | None:
+        """The table that weighs a field's queries, if the index keeps one. Raises IndexCorruptError."""
+        table = self._tables[self._preparation.field(field).name]
+        return None if table is None else table.read()
 
     def require_encoder(self, field: str, encoder: Mapping[str, object], vocabulary: Vocabulary | None) -> None:
         """Raise ModelMismatchError unless queries made by this encoder fit the field's documents.

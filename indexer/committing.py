@@ -15,7 +15,9 @@ from pathlib import Path
 from lsr.indexer import precision
 from lsr.indexer.arrays import SUFFIX, write_array
 from lsr.indexer.checksums import file_entry
+from lsr.indexer.fields import QueryTable
 from lsr.indexer.manifest import FieldEntry, Manifest, SegmentEntry
+from lsr.indexer.query_tables import pack_table
 from lsr.indexer.rows import BoolArray, RowSource, live_chunks, n_live
 from lsr.indexer.segments import Segment, write_segment
 from lsr.indexer.storage import Storage
@@ -41,11 +43,13 @@ class Changes:
     kept:    its segments, with what is alive of them now
     added:   new documents in the order of their numbers
     terms:   all terms of every field, the new ones included
+    tables:  what queries are weighed by, of the fields where that is a table; written once
     """
 
     kept: Sequence[KeptSegment]
     added: Sequence[RowSource]
     terms: Mapping[str, Sequence[str]]
+    tables: Mapping[str, QueryTable]
     next_number: int
 
 
@@ -105,6 +109,7 @@ def next_manifest(
 def _next_field(storage: Storage, index: Path, folder: Path, entry: FieldEntry, changes: Changes) -> FieldEntry:
     """The field with its new terms and, as long as the index is empty, what its first documents decide."""
     entry = _with_new_terms(storage, index, folder, entry, changes.terms[entry.name])
+    entry = _with_query_table(storage, index, folder, entry, changes.tables.get(entry.name))
     if changes.kept or not changes.added:
         return entry
     if entry.kind == "counted":
@@ -124,6 +129,16 @@ def _with_new_terms(
     checksum = write_array(storage, path, pack_terms(terms[n_written:]))
     files = (*entry.vocabulary_files, file_entry(path, index, checksum))
     return replace(entry, n_terms=len(terms), vocabulary_files=files)
+
+
+def _with_query_table(
+    storage: Storage, index: Path, folder: Path, entry: FieldEntry, table: QueryTable | None
+) -> FieldEntry:
+    if table is None or entry.query_table is not None:
+        return entry
+    path = folder / f"{entry.name}.query-table{SUFFIX}"
+    checksum = write_array(storage, path, pack_table(table))
+    return replace(entry, query_table=file_entry(path, index, checksum))
 
 
 def _next_entry(

@@ -24,6 +24,23 @@ FIELD_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
+class QueryTable:
+    """The weights of a query's terms, as the file that they were given in.
+
+    name:    the file's, without folders; it tells the form
+    content: the file's bytes, as they are: an encoder's identity is over them
+    place:   where they were read, for messages
+    """
+
+    name: str
+    content: bytes = field(repr=False)
+    place: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return self.place or self.name
+
+
+@dataclass(frozen=True, slots=True)
 class FieldSpec:
     """A field to create.
 
@@ -36,6 +53,7 @@ class FieldSpec:
     scale:      with "uint8", a stored code times this, as float32, is the weight; None takes the largest weight
                 of the first commit over 255
     k1, b:      BM25's parameters of a counted field
+    query_table: what an encoded field's queries are weighed by, where that is a table and no model
     """
 
     name: str
@@ -47,6 +65,7 @@ class FieldSpec:
     scale: float | None = None
     k1: float = 0.9
     b: float = 0.4
+    query_table: QueryTable | None = None
 
     def __post_init__(self) -> None:
         """Raises InvalidArgumentError, naming the field, for facts that do not go together."""
@@ -65,6 +84,10 @@ class FieldSpec:
                 f"field {self.name}: an encoded field needs its model's vocabulary, a counted one grows its"
                 " own",
                 field="vocabulary",
+            )
+        if self.kind == "counted" and self.query_table is not None:
+            raise InvalidArgumentError(
+                f"field {self.name}: a table of query weights goes with an encoded field", field="query_table"
             )
         if self.kind == "counted" and self.storage != "float32":
             raise InvalidArgumentError(

@@ -48,6 +48,7 @@ class FieldEntry:
     vocabulary_files: the terms, in pieces that follow one another
     scale:            uint8 storage: a stored code times this is the weight
     average_length:   counted: what the stored weights were computed with
+    query_table:      what queries are weighed by, if that is a table (indexer/query_tables.py)
     """
 
     name: str
@@ -62,6 +63,7 @@ class FieldEntry:
     b: float
     scale: float | None = None
     average_length: float | None = None
+    query_table: FileEntry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ class Manifest:
         """Every file that belongs to this generation, but for the manifest itself."""
         for entry in self.fields:
             yield from entry.vocabulary_files
+            if entry.query_table:
+                yield entry.query_table
         for segment in self.segments:
             yield from segment.files
             if segment.deletions:
@@ -280,6 +284,7 @@ class _Decoder:
     def _field(self, item: object) -> FieldEntry:
         body = self._as_mapping(item)
         kind, storage, name = (self._text(body, key) for key in ("kind", "storage", "name"))
+        table = body.get("query_table")
         self._require(bool(FIELD_NAME.fullmatch(name)), f"field name {name!r}")
         self._require(kind in KINDS and storage in WEIGHT_STORAGES, f"field {name}: kind or storage is unknown")
         entry = FieldEntry(
@@ -295,6 +300,7 @@ class _Decoder:
             b=self._number(body, "b"),
             scale=self._optional_number(body, "scale"),
             average_length=self._optional_number(body, "average_length"),
+            query_table=None if table is None else self._file(self._as_mapping(table)),
         )
         self._require(kind == "encoded" or entry.average_length is not None, f"field {name}: no average_length")
         self._require(storage != "uint8" or entry.scale is not None, f"field {name}: no scale")

@@ -174,7 +174,10 @@ class _Restoring:
             self._linked(file, folder / f"{entry.name}.vocabulary-{at}.arr")
             for at, file in enumerate(entry.vocabulary_files)
         )
-        return replace(entry, vocabulary_files=files)
+        table = entry.query_table
+        if table is not None:
+            table = self._linked(table, folder / f"{entry.name}.query-table.arr")
+        return replace(entry, vocabulary_files=files, query_table=table)
 
     def _segment(self, entry: SegmentEntry, new_id: str, folder: Path) -> SegmentEntry:
         place = self._index / "segments" / new_id

@@ -116,6 +116,7 @@ def _check_content(folder: Path, report: VerifyReport, samples: int, rng: np.ran
         collection = Collection.open(folder)
         for entry in collection.manifest.fields:
             collection.vocabulary(entry.name)
+            collection.query_table(entry.name)
         if report.full:
             for segment in collection.segments:
                 report.problems += _segment_problems(folder, segment, collection.manifest)

@@ -83,7 +83,7 @@ class CollectionWriter:
         storage: Storage,
         base: Manifest,
         *,
-        encoded_terms: Mapping[str, Sequence[str]],
+        new_fields: Sequence[FieldSpec],
         replacing: bool,
         memory: int,
         threads: int,
@@ -102,7 +102,12 @@ class CollectionWriter:
         self._pending_ids: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         self._kept: list[KeptSegment] = []
-        self._encoded_terms = encoded_terms
+        self._encoded_terms: dict[str, Sequence[str]] = {
+            spec.name: spec.vocabulary.terms for spec in new_fields if spec.vocabulary is not None
+        }
+        self._query_tables = {
+            spec.name: spec.query_table for spec in new_fields if spec.query_table is not None
+        }
         self._vocabularies: dict[str, GrowingVocabulary] = {}
         self._load_base()
         self._last_flush = time.monotonic()
@@ -144,9 +149,8 @@ class CollectionWriter:
         lock = WriterLock(folder)
         try:
             base = empty_generation(folder, fields, settings or {}, overwrite=overwrite, resume=resume)
-            terms = {spec.name: spec.vocabulary.terms for spec in fields if spec.vocabulary is not None}
             writer = cls(
-                folder, lock, files, base, encoded_terms=terms, replacing=True, memory=memory, threads=threads
+                folder, lock, files, base, new_fields=fields, replacing=True, memory=memory, threads=threads
             )
             writer._begin(source, resume=resume, overwrite=overwrite)
         except BaseException:
@@ -175,7 +179,7 @@ class CollectionWriter:
             base = read_manifest(folder)  # again: another writer may have committed before we had the lock
             sweep(files, folder, base)
             writer = cls(
-                folder, lock, files, base, encoded_terms={}, replacing=False, memory=memory, threads=threads
+                folder, lock, files, base, new_fields=(), replacing=False, memory=memory, threads=threads
             )
             writer._take_up_staged()
         except BaseException:
@@ -525,7 +529,7 @@ class CollectionWriter:
             if entry.kind == "counted" and entry.name not in self._vocabularies:
                 self._vocabularies[entry.name] = GrowingVocabulary(self._terms(entry))
             elif entry.kind == "encoded" and entry.name not in self._encoded_terms:
-                self._encoded_terms = {**self._encoded_terms, entry.name: self._terms(entry)}
+                self._encoded_terms[entry.name] = self._terms(entry)
 
     def _kept_segment(self, entry: SegmentEntry, opened: Segment | None) -> KeptSegment:
         for file in entry.deletions.files if entry.deletions else ():
@@ -552,7 +556,8 @@ class CollectionWriter:
     def _changes(self) -> Changes:
         grown = {name: vocabulary.terms for name, vocabulary in self._vocabularies.items()}
         next_number = self._pending.first_number + len(self._pending)
-        return Changes(self._kept, self._sources(), {**self._encoded_terms, **grown}, next_number)
+        terms = {**self._encoded_terms, **grown}
+        return Changes(self._kept, self._sources(), terms, self._query_tables, next_number)
 
     def _making(self, new_id: Callable[[], str]) -> SegmentMaking:
         return SegmentMaking(self.limits.segment_nonzeros, self._threads, new_id)

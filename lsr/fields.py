@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lsr.encoders.prepared import TextTransform
     from lsr.indexer.collection import Collection
     from lsr.indexer.documents import DocumentLike
-    from lsr.indexer.fields import FieldInfo
+    from lsr.indexer.fields import FieldInfo, QueryTable
     from lsr.indexer.writer import CollectionWriter
     from lsr.vocabulary import Vocabulary
 
@@ -199,11 +199,18 @@ def open_fields(
             f" need none either. Leave {model or queries} out, or index the documents with it."
         )
 
-    def load(recorded: Mapping[str, object]) -> SparseEncoder:
+    def load(info: FieldInfo) -> SparseEncoder:
         if encoder is not None:
             return encoder
         return _load(
-            recorded, model, queries, index=collection.path, device=device, threads=threads, memory=memory
+            info.encoder,
+            model,
+            queries,
+            kept=collection.query_table(info.name),
+            index=collection.path,
+            device=device,
+            threads=threads,
+            memory=memory,
         )
 
     with_model = [name for name in names if _has_model(collection.field(name))]
@@ -229,7 +236,7 @@ def _has_model(info: FieldInfo) -> bool:
 def _open_field(
     collection: Collection,
     name: str,
-    load: Callable[[Mapping[str, object]], SparseEncoder],
+    load: Callable[[FieldInfo], SparseEncoder],
     transform: TextTransform | None,
 ) -> FieldEncoder:
     info = collection.field(name)
@@ -237,7 +244,7 @@ def _open_field(
         from lsr.analysis import Analyzer
 
         return CountedField(name, Analyzer.from_settings(info.encoder), collection.vocabulary(name), transform)
-    used = load(info.encoder)
+    used = load(info)
     collection.require_encoder(name, used.describe().to_json(), used.vocabulary)
     return EncodedField(used)
 
@@ -247,21 +254,27 @@ def _load(
     model: str | None,
     queries: str | None,
     *,
+    kept: QueryTable | None,
     index: Path,
     device: str,
     threads: int | None,
     memory: int | None,
 ) -> SparseEncoder:
-    """The model that made a field, used as it was then."""
+    """The model that made a field, used as it was then.
+
+    kept: the table of query weights that the index holds
+    """
     options = options_of(recorded)
     if queries is not None:
-        options = replace(options, queries=queries)
+        options, kept = replace(options, queries=queries), None
+    where = model or model_of(recorded)
     try:
-        return options.load(model or model_of(recorded), device=device, threads=threads, memory=memory)
+        return options.load(where, device=device, threads=threads, memory=memory, query_table=kept)
     except ModelNotFoundError as error:
         if model is not None:
             raise
-        queries_by = f" with queries by {options.queries}" if options.queries is not None else ""
+        asked = options.queries if kept is None else None
+        queries_by = f" with queries by {asked}" if asked is not None else ""
         raise ModelNotFoundError(
             f"{index}: was made with the model {recorded.get('model')}{queries_by}. {error}"
             " If something was moved, say where it is now with `--model` or `--queries`."

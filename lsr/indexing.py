@@ -15,7 +15,7 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lsr.encoders.base import Batching
+from lsr.encoders.base import Batching, TableWeighing
 from lsr.errors import InvalidArgumentError
 from lsr.forecast import Forecast, Meter
 from lsr.models import ModelOptions
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lsr.encoders.prepared import TextTransform
     from lsr.fields import QueryVectors
     from lsr.indexer.collection import Collection
-    from lsr.indexer.fields import FieldSpec, WeightStorage
+    from lsr.indexer.fields import FieldSpec, QueryTable, WeightStorage
     from lsr.indexer.writer import CollectionWriter
     from lsr.pipeline import Pipeline
 
@@ -164,6 +164,7 @@ class DocumentEncoder:
                         encoder=self._facts(self.encoder),
                         weight=weight,
                         storage=self.plan.storage,
+                        query_table=self._query_table(self.encoder),
                     )
                 )
         return specs
@@ -197,6 +198,10 @@ class DocumentEncoder:
         if self.cutter is None:
             return documents
         return [entry for document in documents for entry in self.cutter(document)]
+
+    @staticmethod
+    def _query_table(encoder: SparseEncoder) -> QueryTable | None:
+        return encoder.query_table if isinstance(encoder, TableWeighing) else None
 
     def _facts(self, encoder: SparseEncoder) -> dict[str, object]:
         """What the index records of the model."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lsr.encoders.base import SparseEncoder
     from lsr.encoders.composition import Precision
     from lsr.encoders.splitting import Splitting
+    from lsr.indexer.fields import QueryTable
 
 SplitAt = Literal["sentences", "definitions"]
 Passages = Literal["merged", "best"]
@@ -79,9 +80,11 @@ class ModelOptions:
         device: str = "cpu",
         threads: int | None = None,
         memory: int | None = None,
+        query_table: QueryTable | None = None,
     ) -> SparseEncoder:
-        """The model with its texts prepared."""
-        return self.prepared(self.load_plain(model, device=device, threads=threads, memory=memory))
+        """The model with its texts prepared. query_table: takes the place of what ``queries`` names"""
+        plain = self.load_plain(model, device=device, threads=threads, memory=memory, query_table=query_table)
+        return self.prepared(plain)
 
     def load_plain(
         self,
@@ -90,6 +93,7 @@ class ModelOptions:
         device: str = "cpu",
         threads: int | None = None,
         memory: int | None = None,
+        query_table: QueryTable | None = None,
     ) -> SparseEncoder:
         """The model alone, which reads texts as they are given."""
         from lsr.encoders.loading import load_encoder
@@ -97,7 +101,7 @@ class ModelOptions:
         return load_encoder(
             model,
             method=self.method,
-            queries=self.queries,
+            queries=query_table or self.queries,
             device=device,
             threads=threads,
             memory=memory,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from lsr.indexer.fields import QueryTable
 from lsr.vectors import SparseVectors, UInt32Array
 from lsr.vocabulary import Vocabulary
 
@@ -93,6 +94,14 @@ class Batching(Protocol):
 
     @property
     def batch_tokens(self) -> int: ...
+
+
+@runtime_checkable
+class TableWeighing(Protocol):
+    """An encoder that may weigh queries by a table from outside its model; an index of it keeps the table."""
+
+    @property
+    def query_table(self) -> QueryTable | None: ...
 
 
 class SparseEncoder(Protocol):

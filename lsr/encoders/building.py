@@ -28,9 +28,10 @@ from lsr.encoders.identity import identity_of
 from lsr.encoders.left_out import left_out_terms
 from lsr.encoders.native import NativeAttributor, NativeKernel
 from lsr.encoders.sides import NeuralSide, Side
-from lsr.encoders.tables import TableSide, table_of
+from lsr.encoders.tables import TableSide, table_file, table_of
 from lsr.encoders.tokens import Frame, TextTokenizer
 from lsr.errors import ModelError, ModelMismatchError, ModelUnsupportedError
+from lsr.indexer.fields import QueryTable
 from lsr.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Built:
     parts: SideParts
     tokenizer: TextTokenizer
     terms: tuple[str, ...]
-    files: tuple[Path, ...]
+    files: tuple[Path | QueryTable, ...]
     room: int
 
 
@@ -90,9 +91,16 @@ class Builder:
         """Raises ModelMismatchError if the two sides have different vocabularies, and what loading raises."""
         composition = origin.composition
         check_table(composition.document, origin.document_folder)
-        check_table(composition.query, origin.query_folder)
-        documents = self._side(composition.document, origin.document_folder, "document_length", None)
-        queries = self._side(composition.query, origin.query_folder, "query_length", documents.terms)
+        if origin.query_table is None:
+            check_table(composition.query, origin.query_folder)
+        documents = self._side(composition.document, origin.document_folder, "document_length")
+        queries = self._side(
+            composition.query,
+            origin.query_folder,
+            "query_length",
+            terms=documents.terms,
+            table=origin.query_table,
+        )
         if documents.terms != queries.terms:
             raise ModelMismatchError(
                 f"{composition.name}: its query side ({len(queries.terms)} terms) and its document side"
@@ -133,9 +141,17 @@ class Builder:
             document_room=documents.room,
         )
 
-    def _side(self, parts: SideParts, folder: Path, length_name: str, terms: tuple[str, ...] | None) -> Built:
+    def _side(
+        self,
+        parts: SideParts,
+        folder: Path,
+        length_name: str,
+        *,
+        terms: tuple[str, ...] | None = None,
+        table: QueryTable | None = None,
+    ) -> Built:
         if isinstance(parts, TableParts):
-            return self._table_side(parts, folder, terms)
+            return self._table_side(parts, folder, terms, table)
         return self._neural_side(parts, folder, length_name)
 
     def _n_parameters(self) -> int:
@@ -176,8 +192,12 @@ class Builder:
         files = (*model.files, *computing.files, *words_files(folder, parts.reading))
         return Built(side, settled, TextTokenizer.plain(model.tokenizer), terms, files, tokenizer.room)
 
-    def _table_side(self, parts: TableParts, folder: Path, terms: tuple[str, ...] | None) -> Built:
-        """terms: of the other side; a tokenizer alone cannot tell how far a model pads its own."""
+    def _table_side(
+        self, parts: TableParts, folder: Path, terms: tuple[str, ...] | None, given: QueryTable | None
+    ) -> Built:
+        """terms: of the other side; a tokenizer alone cannot tell how far a model pads its own
+        given: the table, if it is not the folder's own
+        """
         from lsr.encoders.backbones import load_tokenizer
 
         words = read_words(folder, parts.reading)
@@ -185,14 +205,17 @@ class Builder:
             folder / parts.tokenizer, len(terms) if terms and not words else None
         )
         own_terms = words or tokens
-        files = (*tokenizer_files(folder / parts.tokenizer), *words_files(folder, parts.reading))
-        table = table_of(parts, folder, own_terms, tokenizer)
-        files = (*files, folder / parts.table) if parts.table is not None else files
+        table = given if given is not None else table_file(parts, folder)
+        files = (
+            *tokenizer_files(folder / parts.tokenizer),
+            *words_files(folder, parts.reading),
+            *((table,) if table is not None else ()),
+        )
         settled = replace(parts, reading=replace(parts.reading, length=parts.reading.length or 0))
         reader = TextTokenizer(tokenizer, settled.reading, index_of(words))
         side = TableSide(
             reader,
-            table,
+            table_of(parts, table, own_terms, tokenizer),
             repeats_count=parts.repeats == "counted",
             shaping=parts.shaping,
         )

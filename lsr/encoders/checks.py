@@ -54,9 +54,14 @@ def check_length(length: int, longest: int, name: str) -> None:
 
 def check_table(parts: SideParts, folder: Path) -> None:
     """Raise ModelNotFoundError for a table that is not there, before a model is loaded for minutes."""
-    if isinstance(parts, TableParts) and parts.table is not None and not (folder / parts.table).is_file():
+    if isinstance(parts, TableParts) and parts.table is not None:
+        require_table(folder / parts.table)
+
+
+def require_table(path: Path) -> None:
+    if not path.is_file():
         raise ModelNotFoundError(
-            f"{folder / parts.table}: no such table of query weights. Make one of your documents with"
+            f"{path}: no such table of query weights. Make one of your documents with"
             " `lsr idf`, or name another one with queries (`--queries idf.json`)."
         )
 

@@ -137,7 +137,7 @@ class TableParts:
 
     tokenizer: folder of the tokenizer
     table: a ``.json`` of {token: weight} or a ``.safetensors`` with ``weight``, shape (vocabulary,); None
-        weighs every term 1. Both are relative to the encoder's folder.
+        weighs every term 1. Both are relative to the encoder's folder. Empty: given apart from the model
     repeats: "once": a set, repeats add nothing; "counted": each occurrence adds the weight again
     left_out: as for a side with a model
     """

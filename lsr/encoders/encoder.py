@@ -10,17 +10,22 @@ from lsr.encoders.base import EncoderInfo, EncodeStatistics, TermSpan
 from lsr.encoders.composition import Composition
 from lsr.encoders.sides import Side
 from lsr.encoders.tokens import TextTokenizer
+from lsr.indexer.fields import QueryTable
 from lsr.vectors import SparseVectors, UInt32Array
 from lsr.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What an encoder was built from. The folders are what its composition's paths are relative to."""
+    """What an encoder was built from. The folders are what its composition's paths are relative to.
+
+    query_table: of the query side, where it was given apart from the model
+    """
 
     composition: Composition
     document_folder: Path
     query_folder: Path
+    query_table: QueryTable | None = None
 
 
 class ComposedEncoder:
@@ -47,6 +52,11 @@ class ComposedEncoder:
     @property
     def vocabulary(self) -> Vocabulary:
         return self._vocabulary
+
+    @property
+    def query_table(self) -> QueryTable | None:
+        """The table of query weights that was given apart from the model, so that an index has to keep it."""
+        return self.origin.query_table
 
     @property
     def statistics(self) -> EncodeStatistics:

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from lsr.indexer.fields import QueryTable
 
-def identity_of(composition: Mapping[str, object], files: Mapping[str, Iterable[Path]]) -> str:
+
+def identity_of(composition: Mapping[str, object], files: Mapping[str, Iterable[Path | QueryTable]]) -> str:
     """SHA-256, in hex, over canonical JSON of the composition and the contents of each side's files.
 
     Files count by name and content, not by folder, so a copied model keeps its identity.
     """
-    digests = {side: sorted((path.name, file_sha256(path)) for path in paths) for side, paths in files.items()}
+    digests = {side: sorted((each.name, _digest(each)) for each in those) for side, those in files.items()}
     canonical = json.dumps(
         {"composition": composition, "files": digests},
         sort_keys=True,
@@ -23,6 +25,10 @@ def identity_of(composition: Mapping[str, object], files: Mapping[str, Iterable[
         allow_nan=False,
     )
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _digest(file: Path | QueryTable) -> str:
+    return file_sha256(file) if isinstance(file, Path) else hashlib.sha256(file.content).hexdigest()
 
 
 def file_sha256(path: Path) -> str:

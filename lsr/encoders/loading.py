@@ -23,7 +23,9 @@ from lsr.encoders.files import ADAPTER_CONFIG, holds_weights
 from lsr.encoders.hub import HUB_NAME, download
 from lsr.encoders.layouts import MODULES, licence_of, read_json, read_layout
 from lsr.encoders.methods import Method, for_backbone, method_named
+from lsr.encoders.tables import read_table
 from lsr.errors import InvalidArgumentError, ModelNotFoundError
+from lsr.indexer.fields import QueryTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def load_encoder(
     name_or_path: str | Path,
     *,
     method: str | None = None,
-    queries: str | Path | None = None,
+    queries: str | Path | QueryTable | None = None,
     device: str = "cpu",
     threads: int | None = None,
     memory: int | None = None,
@@ -77,7 +79,7 @@ def load_encoder(
     method: for a plain Hugging Face folder, the published method that its weights were trained for
         (lsr/encoders/methods.py); None: what the folder says, or splade-max
     queries: encode queries otherwise: another encoder's folder or name, whose query side is taken, or a table
-        of token weights (``idf.json``, ``.safetensors``) for queries without a model
+        of token weights (``idf.json``, ``.safetensors``) for queries without a model, by path or as content
     threads: torch threads while encoding; None leaves the process's setting
     memory: bytes of working memory besides the model's own; None takes a quarter of what is available now
     kernel: the code that computes vectors: "auto" takes the native one where it can; they agree within 1e-4
@@ -88,7 +90,7 @@ def load_encoder(
     check_device(device)
     origin = find_encoder(name_or_path, method)
     if queries is not None:
-        origin = _with_queries(origin, Path(queries), method)
+        origin = _with_queries(origin, queries, method)
     composition = replace(
         origin.composition,
         document=_with_length(origin.composition.document, document_length, "document_length"),
@@ -188,17 +190,23 @@ def _base_model(adapter: Path) -> Path:
     )
 
 
-def _with_queries(origin: Origin, given: Path, method: str | None) -> Origin:
-    composition = origin.composition
-    if given.suffix in TABLE_SUFFIXES:
-        document = composition.document
-        tokenizer = document.backbone.folder if isinstance(document, NeuralParts) else document.tokenizer
-        place = str((origin.document_folder / tokenizer).resolve())
-        table: SideParts = TableParts(tokenizer=place, table=str(given.resolve()), left_out="special")
-        return replace(origin, composition=replace(composition, query=table, method="inference-free"))
+def _with_queries(origin: Origin, given: str | Path | QueryTable, method: str | None) -> Origin:
+    if isinstance(given, QueryTable):
+        return _with_table(origin, given)
+    if Path(given).suffix in TABLE_SUFFIXES:
+        return _with_table(origin, read_table(Path(given).resolve()))
     other = find_encoder(given, method)
-    joined = replace(composition, query=other.composition.query, method=method or "custom")
+    joined = replace(origin.composition, query=other.composition.query, method=method or "custom")
     return Origin(joined, origin.document_folder, other.query_folder)
+
+
+def _with_table(origin: Origin, table: QueryTable) -> Origin:
+    document = origin.composition.document
+    tokenizer = document.backbone.folder if isinstance(document, NeuralParts) else document.tokenizer
+    place = str((origin.document_folder / tokenizer).resolve())
+    query = TableParts(tokenizer=place, table="", left_out="special")
+    composition = replace(origin.composition, query=query, method="inference-free")
+    return replace(origin, composition=composition, query_table=table)
 
 
 def _with_length(parts: SideParts, length: int | None, name: str) -> SideParts:

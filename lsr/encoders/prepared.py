@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from lsr.encoders.base import Batching, EncoderInfo, EncodeStatistics, SparseEncoder, TermSpan
+from lsr.encoders.base import Batching, EncoderInfo, EncodeStatistics, SparseEncoder, TableWeighing, TermSpan
 from lsr.encoders.batching import windows
 from lsr.encoders.checks import check_texts
 from lsr.encoders.splitting import Splitting, merge_passages, passages, split
 from lsr.errors import InvalidArgumentError
+from lsr.indexer.fields import QueryTable
 from lsr.vectors import SparseVectors, UInt32Array
 from lsr.vocabulary import Vocabulary
 
@@ -113,6 +114,10 @@ class PreparedEncoder:
     @property
     def batch_tokens(self) -> int:
         return self._encoder.batch_tokens if isinstance(self._encoder, Batching) else 0
+
+    @property
+    def query_table(self) -> QueryTable | None:
+        return self._encoder.query_table if isinstance(self._encoder, TableWeighing) else None
 
     def describe(self) -> EncoderInfo:
         return self._info

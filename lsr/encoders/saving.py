@@ -23,8 +23,9 @@ from lsr.encoders.encoder import ComposedEncoder, Origin
 from lsr.encoders.files import BGE_M3_FILE, HEAD_FILE, model_files, tokenizer_files
 from lsr.encoders.layouts import ACTIVATION_OF, MODULES, SETTINGS, read_json
 from lsr.encoders.shaping import Shaping
-from lsr.encoders.tables import table_of
+from lsr.encoders.tables import table_file, table_of
 from lsr.errors import InvalidArgumentError
+from lsr.indexer.fields import QueryTable
 
 _TYPES = {
     "Transformer": "sentence_transformers.base.modules.transformer.Transformer",
@@ -105,7 +106,7 @@ def _write_sides(encoder: ComposedEncoder, folder: Path) -> Composition:
     return replace(
         origin.composition,
         document=_write_side(document, origin.document_folder, folder, "document", terms),
-        query=_write_side(query, origin.query_folder, folder, "query", terms),
+        query=_write_side(query, origin.query_folder, folder, "query", terms, given=origin.query_table),
     )
 
 
@@ -124,10 +125,18 @@ def _name(parts: SideParts, route: str) -> str:
     return f"{route}_0_{'Transformer' if isinstance(parts, NeuralParts) else 'SparseStaticEmbedding'}"
 
 
-def _write_side(parts: SideParts, source: Path, target: Path, route: str, terms: tuple[str, ...]) -> SideParts:
+def _write_side(
+    parts: SideParts,
+    source: Path,
+    target: Path,
+    route: str,
+    terms: tuple[str, ...],
+    *,
+    given: QueryTable | None = None,
+) -> SideParts:
     if isinstance(parts, NeuralParts):
         return _write_neural(parts, source, target, _name(parts, route))
-    return _write_table(parts, source, target, _name(parts, route), terms)
+    return _write_table(parts, source, target, _name(parts, route), terms, given=given)
 
 
 def _write_neural(parts: NeuralParts, source: Path, target: Path, name: str) -> NeuralParts:
@@ -151,7 +160,13 @@ def _write_neural(parts: NeuralParts, source: Path, target: Path, name: str) -> 
 
 
 def _write_table(
-    parts: TableParts, source: Path, target: Path, name: str, terms: tuple[str, ...]
+    parts: TableParts,
+    source: Path,
+    target: Path,
+    name: str,
+    terms: tuple[str, ...],
+    *,
+    given: QueryTable | None,
 ) -> TableParts:
     from safetensors.numpy import save_file
 
@@ -162,7 +177,8 @@ def _write_table(
     _copy(tokenizer_files(source / parts.tokenizer), place)
     _set_length(place, parts.reading.length)
     tokenizer, _ = load_tokenizer(source / parts.tokenizer, None)
-    save_file({"weight": table_of(parts, source, terms, tokenizer)}, place / "model.safetensors")
+    weights = table_of(parts, given if given is not None else table_file(parts, source), terms, tokenizer)
+    save_file({"weight": weights}, place / "model.safetensors")
     _write_json(place / "config.json", {"frozen": True})
     return replace(
         parts,

@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lsr.encoders.base import EncodeStatistics
-from lsr.encoders.checks import check_texts
+from lsr.encoders.checks import check_texts, require_table
 from lsr.encoders.composition import TableParts
 from lsr.encoders.left_out import left_out_terms
 from lsr.encoders.shaping import Shaping
 from lsr.encoders.tokens import TextTokenizer, Tokens
 from lsr.errors import ModelError
+from lsr.indexer.fields import QueryTable
 from lsr.vectors import SparseVectors, UInt32Array
 
 if TYPE_CHECKING:
@@ -128,60 +129,77 @@ def write_idf(path: Path, table: Float32Array, terms: Sequence[str]) -> None:
     scratch.replace(path)
 
 
-def read_table(path: Path, terms: Sequence[str]) -> Float32Array:
+def read_table(path: Path) -> QueryTable:
+    """A table's file as it is. Raises ModelNotFoundError that says how to make one, ModelError."""
+    require_table(path)
+    try:
+        return QueryTable(path.name, path.read_bytes(), str(path))
+    except OSError as error:
+        raise ModelError(f"{path}: the table of query weights cannot be read: {error.strerror}.") from None
+
+
+def table_file(parts: TableParts, folder: Path) -> QueryTable | None:
+    """The table in an encoder's folder; None for a side without one."""
+    return None if parts.table is None else read_table(folder / parts.table)
+
+
+def table_weights(file: QueryTable, terms: Sequence[str]) -> Float32Array:
     """A table from a ``.json`` of {token: weight}, absent tokens 0, or a ``.safetensors`` with ``weight``.
 
     Raises ModelError that names the token or shape at fault.
     """
-    table = _read_json_table(path, terms) if path.suffix == ".json" else _read_tensor_table(path)
+    table = _read_json_table(file, terms) if file.name.endswith(".json") else _read_tensor_table(file)
     if table.shape != (len(terms),):
-        raise ModelError(f"{path}: a table of {table.shape} for a vocabulary of {len(terms)} terms.")
+        raise ModelError(f"{file}: a table of {table.shape} for a vocabulary of {len(terms)} terms.")
     if not np.all(np.isfinite(table)):
-        raise ModelError(f"{path}: the weight of {terms[int(np.argmin(np.isfinite(table)))]!r} is not finite.")
+        raise ModelError(f"{file}: the weight of {terms[int(np.argmin(np.isfinite(table)))]!r} is not finite.")
     return table
 
 
-def table_of(parts: TableParts, folder: Path, terms: Sequence[str], tokenizer: Tokenizer) -> Float32Array:
-    """The weight of each term on a side without a model; 0 for those that it leaves out."""
-    table = np.ones(len(terms), np.float32)
-    if parts.table is not None:
-        table = read_table(folder / parts.table, terms).copy()
+def table_of(
+    parts: TableParts, file: QueryTable | None, terms: Sequence[str], tokenizer: Tokenizer
+) -> Float32Array:
+    """The weight of each term on a side without a model; 0 for those that it leaves out.
+
+    file: the side's table; None weighs every term 1
+    """
+    table = np.ones(len(terms), np.float32) if file is None else table_weights(file, terms).copy()
     left_out = left_out_terms(parts.left_out, tokenizer)
     table[left_out[left_out < len(terms)]] = 0
     return table
 
 
-def _read_json_table(path: Path, terms: Sequence[str]) -> Float32Array:
+def _read_json_table(file: QueryTable, terms: Sequence[str]) -> Float32Array:
     try:
-        weights = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: no readable JSON of {{token: weight}}: {error}.") from None
+        weights = json.loads(file.content.decode())
+    except ValueError as error:
+        raise ModelError(f"{file}: no readable JSON of {{token: weight}}: {error}.") from None
     if not isinstance(weights, dict):
-        raise ModelError(f"{path}: expected {{token: weight}}, found a {type(weights).__name__}.")
+        raise ModelError(f"{file}: expected {{token: weight}}, found a {type(weights).__name__}.")
     ids = {term: index for index, term in enumerate(terms)}
     table = np.zeros(len(terms), np.float32)
     for token, weight in weights.items():
         if token not in ids:
-            raise ModelError(f"{path}: the model's vocabulary has no token {token!r}; the table is another's.")
+            raise ModelError(f"{file}: the model's vocabulary has no token {token!r}; the table is another's.")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
-            raise ModelError(f"{path}: the weight of {token!r} is {weight!r}, not a number.")
+            raise ModelError(f"{file}: the weight of {token!r} is {weight!r}, not a number.")
         table[ids[token]] = weight
     return table
 
 
-def _read_tensor_table(path: Path) -> Float32Array:
+def _read_tensor_table(file: QueryTable) -> Float32Array:
     """``weight``, or the parts of Li-LSR that give it: ``embeddings``, ``scorer.weight``, ``scorer.bias``."""
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: no readable safetensors file: {error}.") from None
+        tensors = load(file.content)
+    except SafetensorError as error:
+        raise ModelError(f"{file}: no readable safetensors file: {error}.") from None
     if {"embeddings", "scorer.weight", "scorer.bias"} <= tensors.keys():
         return learned_table(tensors["embeddings"], tensors["scorer.weight"], tensors["scorer.bias"])
     if "weight" not in tensors:
-        raise ModelError(f"{path}: holds {sorted(tensors)}, but a table is called 'weight'.")
+        raise ModelError(f"{file}: holds {sorted(tensors)}, but a table is called 'weight'.")
     return np.asarray(tensors["weight"], np.float32).reshape(-1)
 
 

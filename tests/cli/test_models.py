@@ -137,9 +137,10 @@ def test_queries_by_a_table(
     assert found["hits"][0]["id"] == "a"
 
     shutil.move(tmp_path / "idf.json", tmp_path / "elsewhere")
-    assert lsr("search", tmp_path / "i", "zip").status == 2
     again = lsr("search", tmp_path / "i", "zip", "--queries", "idf.json", "--json")
     assert again.json["hits"][0]["id"] == "a"
+    (tmp_path / "elsewhere" / "idf.json").write_text('{"zip": 1.0}')
+    assert "same vocabulary, other weights" in lsr("search", tmp_path / "i", "zip", "--queries", "idf.json").err
 
 
 def test_a_table_from_the_documents(lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path) -> None:
@@ -188,22 +189,22 @@ def test_what_cannot_be_done_is_said_before_anything_is_made(
     assert not (tmp_path / "i").exists()
 
 
-def test_models_and_tables_that_were_moved_are_named_anew(
+def test_models_that_were_moved_are_named_anew(
     lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path
 ) -> None:
-    shutil.copytree(SPLADE_TINY.locate(), tmp_path / "own")
+    for name in ("own", "asking"):
+        shutil.copytree(SPLADE_TINY.locate(), tmp_path / name)
     docs = write_lines([{"_id": "read", "text": "read a file"}])
-    assert lsr("idf", docs, "-o", tmp_path / "idf.json").status == 0
-    method = ("--method", "splade-doc", "--queries", tmp_path / "idf.json")
-    assert lsr("index", docs, "-o", tmp_path / "i", "--model", tmp_path / "own", *method).status == 0
+    models = ("--model", tmp_path / "own", "--queries", tmp_path / "asking")
+    assert lsr("index", docs, "-o", tmp_path / "i", *models).status == 0
 
-    (tmp_path / "idf.json").rename(tmp_path / "own" / "idf.json")
+    (tmp_path / "asking").rename(tmp_path / "own" / "asking")
     moved = lsr("search", tmp_path / "i", "file")
     assert (moved.status, "say where it is now with `--model` or `--queries`" in moved.err) == (2, True)
-    assert lsr("search", tmp_path / "i", "file", "--queries", tmp_path / "own" / "idf.json").status == 0
+    assert lsr("search", tmp_path / "i", "file", "--queries", tmp_path / "own" / "asking").status == 0
 
     (tmp_path / "own").rename(tmp_path / "elsewhere")
-    where = ("--queries", tmp_path / "elsewhere" / "idf.json")
+    where = ("--queries", tmp_path / "elsewhere" / "asking")
     lost = lsr("search", tmp_path / "i", "file", *where)
     assert (lost.status, f"made with the model {tmp_path / 'own'}" in lost.err) == (2, True)
     assert lsr("search", tmp_path / "i", "file", "--model", tmp_path / "elsewhere", *where).status == 0

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lsr.indexer.fields import QueryTable
 
 from lsr import _native
 from lsr.encoders.encoder import ComposedEncoder
 from lsr.encoders.loading import load_encoder
-from lsr.encoders.tables import UNSEEN_WEIGHT, idf_table, read_table, write_idf
+from lsr.encoders.saving import save_encoder
+from lsr.encoders.tables import UNSEEN_WEIGHT, idf_table, read_table, table_weights, write_idf
 from lsr.errors import ModelError, ModelNotFoundError
 
 
@@ -74,6 +76,18 @@ def test_a_lone_query_equals_its_row_of_many(tmp_path: Path, tiny_bert: Path, te
         np.testing.assert_array_equal(alone.weights, together.row(at)[1])
 
 
+def test_a_table_given_as_content_is_saved_with_its_encoder(
+    tmp_path: Path, tiny_bert: Path, texts: Sequence[str]
+) -> None:
+    table = QueryTable("idf.json", json.dumps({"the": 3.0, "cat": 2.0}).encode())
+    encoder = load_encoder(tiny_bert, queries=table)
+    save_encoder(encoder, tmp_path / "saved")
+    saved = load_encoder(tmp_path / "saved")
+    assert (encoder.query_table, saved.query_table) == (table, None)
+    ours, theirs = (each.encode_queries(texts).to_dicts(each.vocabulary) for each in (encoder, saved))
+    assert theirs == ours
+
+
 def test_negative_weights_count_as_zero(tmp_path: Path, tiny_bert: Path) -> None:
     (tmp_path / "idf.json").write_text(json.dumps({"the": -1.0, "cat": 2.0}))
     encoder = load_encoder(tiny_bert, queries=tmp_path / "idf.json")
@@ -94,7 +108,7 @@ def test_broken_tables_are_refused(tmp_path: Path, content: str, says: str) -> N
     path = tmp_path / "idf.json"
     path.write_text(content)
     with pytest.raises(ModelError, match=says):
-        read_table(path, ("a", "b"))
+        table_weights(read_table(path), ("a", "b"))
 
 
 def test_tables_of_tensors(tmp_path: Path) -> None:
@@ -102,18 +116,18 @@ def test_tables_of_tensors(tmp_path: Path) -> None:
 
     path = tmp_path / "table.safetensors"
     save_file({"weight": np.array([0.5, 2.0], np.float32)}, path)
-    assert read_table(path, ("a", "b")).tolist() == [0.5, 2.0]
+    assert table_weights(read_table(path), ("a", "b")).tolist() == [0.5, 2.0]
     with pytest.raises(ModelError, match="vocabulary of 3 terms"):
-        read_table(path, ("a", "b", "c"))
+        table_weights(read_table(path), ("a", "b", "c"))
     save_file({"other": np.zeros(2, np.float32)}, path)
     with pytest.raises(ModelError, match=r"holds \['other'\]"):
-        read_table(path, ("a", "b"))
+        table_weights(read_table(path), ("a", "b"))
     save_file({"weight": np.array([0.5, np.inf], np.float32)}, path)
     with pytest.raises(ModelError, match="weight of 'b' is not finite"):
-        read_table(path, ("a", "b"))
+        table_weights(read_table(path), ("a", "b"))
     path.write_bytes(b"torn")
     with pytest.raises(ModelError, match="no readable safetensors"):
-        read_table(path, ("a", "b"))
+        table_weights(read_table(path), ("a", "b"))
 
 
 def test_a_table_that_is_not_there(tmp_path: Path, tiny_bert: Path) -> None:
