@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from lsr.server import problems
@@ -14,7 +14,7 @@ from lsr.server.limits import BodyLimit
 from lsr.server.metrics import Metrics
 from lsr.server.routes import documents, pages, search, status
 from lsr.server.routes import writing as changes
-from lsr.server.schemas import SearchBody, SearchParameters
+from lsr.server.schemas import PROBLEMS, SearchBody, SearchParameters
 from lsr.server.service import Service
 from lsr.server.settings import ServerSettings
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -44,7 +44,7 @@ def create_app(
         async with service.running():
             yield
 
-    app = FastAPI(
+    app = Application(
         title="lsr",
         description=DESCRIPTION,
         version=metadata.version("lsr"),
@@ -59,6 +59,20 @@ def create_app(
     app.add_middleware(CountRequests, metrics=service.metrics)
     app.add_middleware(BodyLimit, limit=service.settings.max_body_bytes)
     return app
+
+
+class Application(FastAPI):
+    """FastAPI, whose description would list errors under ``application/json``, too."""
+
+    def openapi(self) -> dict[str, Any]:
+        described = self.openapi_schema is not None
+        schema = super().openapi()
+        if not described:
+            for operation in (each for path in schema["paths"].values() for each in path.values()):
+                for status in PROBLEMS:
+                    answer = operation["responses"].get(str(status), {})
+                    answer.get("content", {}).pop("application/json", None)
+        return schema
 
 
 class CountRequests:

@@ -35,12 +35,14 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = None
 
 
+def _problem(description: str) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": description, "content": content, "model": Problem}
+
+
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {
-        "description": "What is wrong with the request, and what to do about it",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        "model": Problem,
-    }
+    "4XX": _problem("What is wrong with the request, and what to do about it"),
+    "5XX": _problem("What keeps the server from answering, and what to do about it"),
 }
 
 

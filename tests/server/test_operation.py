@@ -66,6 +66,8 @@ def test_openapi_has_examples_and_every_route(client: TestClient) -> None:
     }
     assert description["components"]["schemas"]["SearchBody"]["examples"]
     assert "Problem" in description["components"]["schemas"]
+    answers = description["paths"]["/v1/search"]["post"]["responses"]
+    assert list(answers["4XX"]["content"]) == list(answers["5XX"]["content"]) == ["application/problem+json"]
 
 
 def test_every_example_of_the_description_is_accepted(client: TestClient) -> None:
