@@ -92,6 +92,40 @@ def test_threads_share_a_query(large: list[SegmentView], threads: int) -> None:
         check(searcher, query, 20, threads)
 
 
+def ordered(rng: np.random.Generator, n: int, *, descending: bool) -> SegmentView:
+    """Documents whose best for any query stand at one end: as if sorted by relevance."""
+    vectors = zipfian(rng, n, 24)
+    documents = np.repeat(np.arange(n), np.diff(vectors.indptr))
+    rise = documents / n
+    factor = (2.0 - rise if descending else 1.0 + rise) ** 3
+    return segment_of([vectors._replace(weights=(vectors.weights * factor).astype(np.float32))])
+
+
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("k", [10, 100, 1000])
+def test_the_best_documents_at_one_end(isa: str, descending: bool, k: int) -> None:
+    """No tile tells what the next ones hold: not those with the best, nor those that a filter leaves empty."""
+    rng = np.random.default_rng(29)
+    view = ordered(rng, 140_000, descending=descending)
+    live = bitmaps(rng, [view], 0.9)
+    filters = bitmaps(rng, [view], 0.5)
+    filters[0][len(filters[0]) // 4 :] = 0  # only documents of the first tiles
+    for query in queries(rng, 6):
+        check(Searcher([view], isa=isa), query, k)
+        check(Searcher([view], live, isa=isa), query, k, threads=2)
+        check(Searcher([view], live, isa=isa), query, k, filters=filters)
+
+
+def test_a_term_of_the_first_tile_alone(isa: str) -> None:
+    vectors = zipfian(np.random.default_rng(31), 140_000, 24)
+    kept = (vectors.terms != 0) | (np.arange(len(vectors.terms)) < vectors.indptr[30_000])
+    indptr = np.concatenate([[0], np.cumsum(kept)])[vectors.indptr].astype(np.int64)
+    searcher = Searcher([segment_of([Vectors(indptr, vectors.terms[kept], vectors.weights[kept])])], isa=isa)
+    query = Query(np.zeros(1, np.uint32), np.array([0], np.uint32), np.ones(1, np.float32))
+    for k in (10, 1000, 30_000):
+        check(searcher, query, k)
+
+
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.02, 0.001, 0.0])
 def test_filters_and_deletes(large: list[SegmentView], isa: str, share: float) -> None:
     rng = np.random.default_rng(11)
