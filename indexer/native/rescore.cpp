@@ -12,35 +12,18 @@ size_t weight_size_bytes(Storage storage) {
 
 constexpr size_t kTableTerms = 65536;
 
-// Keeps of n positions those whose term the query has: what only shares a bit of the bitmap goes.
-template <class Match, class Weights, class Term>
-size_t keep_matches(const Term* terms, const uint16_t* positions, size_t n, const Weights& weights,
-                    Match* matches) {
-    size_t kept = 0;
-    for (size_t i = 0; i < n; ++i) {
-        const float weight = weights[terms[positions[i]]];
-        matches[kept] = {positions[i], weight};
-        kept += weight != 0.0f;
-    }
-    return kept;
-}
-
-template <class Match>
-double add_matches(const Forward& forward, size_t begin, const Match* matches, size_t n, double score) {
-    if (forward.storage == Storage::float32) {
-        const float* values = static_cast<const float*>(forward.weights) + begin;
-        for (size_t i = 0; i < n; ++i) score += double(matches[i].weight) * double(values[matches[i].position]);
-        return score;
-    }
-    for (size_t i = 0; i < n; ++i) {
-        score += double(matches[i].weight) * double(forward.weight(begin + matches[i].position));
-    }
+// Some of the positions share only a bit of the bitmap with the query: its weight for them is 0, which adds
+// nothing, not even a rounding.
+template <class Terms, class Weights, class Values>
+double add_products(const Terms* terms, const Weights& weights, const Values& values, const uint16_t* positions,
+                    size_t n, double score) {
+    for (size_t i = 0; i < n; ++i) score += double(weights[terms[positions[i]]]) * double(values(positions[i]));
     return score;
 }
 
 }  // namespace
 
-Rescorer::Rescorer() : matches_(kStages * kRowTerms), positions_(kPositions) {}
+Rescorer::Rescorer() : positions_(kStages * kPositions) {}
 
 void Rescorer::assign(const Query& query, const QueryWeights& weights, const KernelSet& kernels) {
     weights_ = &weights;
@@ -81,9 +64,9 @@ void Rescorer::add_field(const Forward& forward, size_t field, const uint32_t* d
         const size_t slot = (step - kAddAfter) % kStages;
         const Stage& stage = stages_[slot];
         double& score = scores_[step - kAddAfter];
-        score = stage.matched
-                    ? add_matches(forward, stage.row.begin, &matches_[slot * kRowTerms], stage.n_matches, score)
-                    : add_long_row(forward, field, stage.row, score);
+        score = stage.matched ? add_matches(forward, field, stage.row.begin, &positions_[slot * kPositions],
+                                            stage.n_matches, score)
+                              : add_long_row(forward, field, stage.row, score);
     }
 }
 
@@ -102,32 +85,38 @@ void Rescorer::match_row(const Forward& forward, size_t field, size_t slot) {
     if (!stage.matched) return;
     const size_t weight_bytes = weight_size_bytes(forward.storage);
     const char* weights = static_cast<const char*>(forward.weights) + stage.row.begin * weight_bytes;
-    Match* matches = &matches_[slot * kRowTerms];
-    stage.n_matches = match(forward, field, stage.row.begin, stage.row.end - stage.row.begin, matches);
-    for (size_t j = 0; j < stage.n_matches; ++j)
-        __builtin_prefetch(weights + matches[j].position * weight_bytes);
+    uint16_t* positions = &positions_[slot * kPositions];
+    stage.n_matches = match(forward, field, stage.row.begin, stage.row.end - stage.row.begin, positions);
+    for (size_t j = 0; j < stage.n_matches; ++j) __builtin_prefetch(weights + positions[j] * weight_bytes);
 }
 
 double Rescorer::add_long_row(const Forward& forward, size_t field, Row row, double score) {
-    std::array<Match, kRowTerms> matches;
+    std::array<uint16_t, kPositions> positions;
     for (size_t begin = row.begin; begin < row.end; begin += kRowTerms) {
-        const size_t n = match(forward, field, begin, std::min(kRowTerms, row.end - begin), matches.data());
-        score = add_matches(forward, begin, matches.data(), n, score);
+        const size_t n = match(forward, field, begin, std::min(kRowTerms, row.end - begin), positions.data());
+        score = add_matches(forward, field, begin, positions.data(), n, score);
     }
     return score;
 }
 
-size_t Rescorer::match(const Forward& forward, size_t field, size_t begin, size_t size, Match* matches) {
+size_t Rescorer::match(const Forward& forward, size_t field, size_t begin, size_t size, uint16_t* positions) {
     const uint32_t* bitmap = bitmaps_[field].words.data();
-    uint16_t* positions = positions_.data();
-    if (forward.terms16 != nullptr) {
-        const uint16_t* terms = forward.terms16 + begin;
-        const size_t n = kernels_->match_terms16(terms, size, bitmap, positions);
-        return keep_matches(terms, positions, n, tables_[field], matches);
-    }
-    const uint32_t* terms = forward.terms32 + begin;
-    const size_t n = kernels_->match_terms32(terms, size, bitmap, positions);
-    return keep_matches(terms, positions, n, (*weights_)[field], matches);
+    return forward.terms16 != nullptr
+               ? kernels_->match_terms16(forward.terms16 + begin, size, bitmap, positions)
+               : kernels_->match_terms32(forward.terms32 + begin, size, bitmap, positions);
+}
+
+double Rescorer::add_matches(const Forward& forward, size_t field, size_t begin, const uint16_t* positions,
+                             size_t n, double score) const {
+    const auto value = [&](size_t position) { return forward.weight(begin + position); };
+    if (forward.terms16 == nullptr)
+        return add_products(forward.terms32 + begin, (*weights_)[field], value, positions, n, score);
+    const uint16_t* terms = forward.terms16 + begin;
+    if (forward.storage != Storage::float32)
+        return add_products(terms, tables_[field], value, positions, n, score);
+    const float* values = static_cast<const float*>(forward.weights) + begin;
+    const auto value32 = [values](size_t position) { return values[position]; };
+    return add_products(terms, tables_[field], value32, positions, n, score);
 }
 
 }  // namespace lsr

@@ -31,13 +31,6 @@ class Rescorer {
     void score_all(const Part& part, const uint32_t* documents, size_t n, std::vector<Hit>& hits);
 
   private:
-    // A term that a document and the query have in common: where it is in the document's row, and its weight in
-    // the query.
-    struct Match {
-        uint32_t position;
-        float weight;
-    };
-
     // A document on its way through the stages of `add_field`.
     struct Stage {
         Row row;
@@ -49,7 +42,9 @@ class Rescorer {
     void load_row(const Forward& forward, size_t document, Stage& stage) const;
     void match_row(const Forward& forward, size_t field, size_t slot);
     double add_long_row(const Forward& forward, size_t field, Row row, double score);
-    size_t match(const Forward& forward, size_t field, size_t begin, size_t size, Match* matches);
+    size_t match(const Forward& forward, size_t field, size_t begin, size_t size, uint16_t* positions);
+    double add_matches(const Forward& forward, size_t field, size_t begin, const uint16_t* positions, size_t n,
+                       double score) const;
 
     static constexpr size_t kStartsAhead = 16;  // in documents, as all here
     static constexpr size_t kMatchAfter = 6;
@@ -63,8 +58,7 @@ class Rescorer {
     std::vector<MatchBitmap> bitmaps_;
     std::vector<double> scores_;
     std::array<Stage, kStages> stages_;
-    std::vector<Match> matches_;       // kStages rows of kRowTerms
-    std::vector<uint16_t> positions_;  // kPositions
+    std::vector<uint16_t> positions_;  // kStages rows of kPositions
     // By field: the query's weights by term, for terms of 16 bits. A load instead of a search for each match.
     std::vector<Buffer<float>> tables_;
     std::vector<std::pair<uint32_t, uint32_t>> set_;  // (field, term) of what is not 0 in them
