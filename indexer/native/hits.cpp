@@ -7,7 +7,7 @@ namespace lsr {
 
 namespace {
 
-constexpr size_t kRadixFrom = 256;  // below, comparisons are cheaper than two tables of counts
+constexpr size_t kRadixFrom = 64;  // below, comparisons are cheaper than two tables of counts
 constexpr int kDigitBits = 11;
 
 // Orders by one digit of `key`, descending and stable.
