@@ -220,6 +220,7 @@ void TileScanner::collect(size_t tile, const uint64_t* allowed, size_t n) {
 
 // Makes the accumulators of the first n of groups_ whole.
 void TileScanner::complete(size_t n) {
+    for (const WeightedList& list : frequent_.lists) prefetch(list);
     kernels_->add_row_groups(left_out_.rows.data(), left_out_.rows.size(), groups_.data(), n, acc_.get());
     for (const TileLists* lists : {&frequent_, &left_out_}) {
         for (const WeightedList& list : lists->lists) {

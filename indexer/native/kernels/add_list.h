@@ -10,6 +10,8 @@
 
 namespace lsr {
 
+inline constexpr size_t kPostingsAhead = 256;  // as far ahead their lines are asked for
+
 using AddList = void (*)(const uint8_t* offsets, const uint8_t* codes, size_t count, uint32_t weight,
                          uint16_t* acc);
 

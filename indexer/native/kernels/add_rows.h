@@ -2,7 +2,8 @@
 // n_groups * 64 entries.
 //
 // Rows are shuffled in groups of 64 (lists.h); acc is in natural order. The rows may be read up to
-// 64 bytes past their end. Integers: all versions agree bit for bit. Sums are the caller's to keep below
+// 64 bytes past their end. They are more streams, and shorter ones, than hardware prefetchers follow well, so
+// lines are asked for ahead. Integers: all versions agree bit for bit. Sums are the caller's to keep below
 // 65,536.
 #pragma once
 
@@ -10,6 +11,8 @@
 #include <cstdint>
 
 namespace lsr {
+
+inline constexpr size_t kRowBytesAhead = 1536;
 
 struct WeightedRow {
     const uint8_t* codes;

@@ -19,6 +19,7 @@ void add_rows_avx2(const WeightedRow* rows, size_t n_rows, size_t n_groups, bool
         for (size_t row = 0; row < n_rows; ++row) {
             const __m256i weight = _mm256_set1_epi16(short(rows[row].weight));
             const uint8_t* codes = rows[row].codes + group * 64;
+            __builtin_prefetch(codes + kRowBytesAhead);
             for (int half = 0; half < 2; ++half) {
                 const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 32 * half));
                 const __m256i low = _mm256_mulhi_epu16(_mm256_slli_epi16(v, 8), weight);

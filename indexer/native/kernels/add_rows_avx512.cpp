@@ -22,7 +22,10 @@ void add_rows_avx512(const WeightedRow* rows, size_t n_rows, size_t n_groups, bo
         }
         for (size_t row = 0; row < n_rows; ++row) {
             const __m512i weight = _mm512_set1_epi16(short(rows[row].weight));
-            const __m512i v0 = _mm512_loadu_si512(rows[row].codes + group * 64);
+            const uint8_t* codes = rows[row].codes + group * 64;
+            __builtin_prefetch(codes + kRowBytesAhead);
+            __builtin_prefetch(codes + kRowBytesAhead + 64);
+            const __m512i v0 = _mm512_loadu_si512(codes);
             const __m512i v1 = _mm512_loadu_si512(rows[row].codes + second * 64);
             low0 = _mm512_add_epi16(low0, _mm512_mulhi_epu16(_mm512_slli_epi16(v0, 8), weight));
             high0 = _mm512_add_epi16(high0, _mm512_mulhi_epu16(_mm512_and_si512(v0, high), weight));
