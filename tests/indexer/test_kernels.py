@@ -124,8 +124,8 @@ def test_any_vocabulary_size(
 ) -> None:
     rng = np.random.default_rng(n_terms)
     documents = [
-        [{int(t): float(rng.random()) + 0.01 for t in {*rng.integers(0, n_terms, 20).tolist(), n_terms - 1}}]
-        for _ in range(60)
+        [{int(t): float(rng.random()) + 0.01 for t in {*rng.integers(0, n_terms, size).tolist(), n_terms - 1}}]
+        for size in rng.integers(1, 150, 60)  # some fill a vector register, some do not
     ]
     term_type = np.uint16 if n_terms <= 65_536 else np.uint32
     collection = collection_of([documents], n_terms=n_terms, isa=isa, term_type=term_type)

@@ -16,6 +16,8 @@ using MatchTerms32 = size_t (*)(const uint32_t* terms, size_t n, const uint32_t*
 
 size_t match_terms16_scalar(const uint16_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions);
 size_t match_terms32_scalar(const uint32_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions);
+size_t match_terms16_avx2(const uint16_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions);
+size_t match_terms32_avx2(const uint32_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions);
 size_t match_terms16_avx512(const uint16_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions);
 size_t match_terms32_avx512(const uint32_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions);
 

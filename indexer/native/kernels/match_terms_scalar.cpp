@@ -2,8 +2,6 @@
 
 namespace lsr {
 
-// Also what AVX2 uses: without a permutation of 16-bit values across a table a vector version gains nothing.
-
 size_t match_terms16_scalar(const uint16_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions) {
     size_t found = 0;
     for (size_t i = 0; i < n; ++i) {
