@@ -1,28 +1,9 @@
 #include <immintrin.h>
 
-#include <cstring>
-
 #include "add_list.h"
+#include "add_products.h"
 
 namespace lsr {
-
-namespace {
-
-// n products, a multiple of `unrolled`. Offsets and products are loaded one by one: a core has more loads to
-// spare than shifts.
-template <size_t unrolled>
-void add_products(const uint8_t* offsets, const uint16_t* products, size_t n, uint16_t* acc) {
-    for (size_t begin = 0; begin < n; begin += unrolled) {
-#pragma GCC unroll 16
-        for (size_t i = begin; i < begin + unrolled; ++i) {
-            uint16_t offset;
-            std::memcpy(&offset, offsets + 2 * i, 2);
-            acc[offset] = uint16_t(acc[offset] + products[i]);
-        }
-    }
-}
-
-}  // namespace
 
 // 16 products at once; the additions are scalar, for there is no scatter of 16-bit values. Documents of a list
 // are distinct, so the additions do not wait for each other.
