@@ -10,8 +10,10 @@ index that was built aside (with another model, say) in the place of the one tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from lsr.indexer.aliases import followed
 from lsr.indexer.checksums import check_file
@@ -37,6 +39,8 @@ from lsr.errors import (
     InvalidArgumentError,
 )
 
+T = TypeVar("T")
+
 
 def snapshot(index: Path | str, target: Path | str, *, storage: Storage | None = None) -> int:
     """Keep the newest generation in a folder of its own; returns the generation.
@@ -56,7 +60,7 @@ def snapshot(index: Path | str, target: Path | str, *, storage: Storage | None =
     partial = place.with_name(place.name + ".partial")
     files.remove(partial)
     make_place(files, partial)
-    manifest = _link_newest(files, source, partial)
+    manifest = _newest(source, lambda wanted: _link_all(files, source, partial, wanted))
     write_manifest(files, partial, manifest)
     files.rename(partial, place)
     files.sync_folder(place.parent)
@@ -68,59 +72,68 @@ def restore(source: Path | str, index: Path | str, *, storage: Storage | None = 
     number.
 
     Every file is checked first. Readers of ``index`` go on and see a newer generation. Its uncommitted changes
-    and what was committed since are gone; so no writer may be open.
+    and what was committed since are gone; so no writer may be open there. The source may be written to.
     Raises IndexNotFoundError, IndexCorruptError (naming a bad file of the source), IndexLockedError.
     """
     origin, place, files = followed(source), followed(index), storage or FileStorage()
-    _require_sound(origin)
+    checked = _newest(origin, lambda wanted: _sound(origin, wanted))
     make_place(files, place)
     lock = WriterLock(place)
+
+    def adopt(wanted: Manifest) -> Manifest:
+        return adopt_generation(files, origin, place, wanted if wanted == checked else _sound(origin, wanted))
+
     try:
-        return adopt_generation(files, origin, place).generation
+        return _newest(origin, adopt).generation
     finally:
         lock.release()
 
 
-def adopt_generation(storage: Storage, origin: Path, index: Path) -> Manifest:
-    """Link another index's newest generation into ``index`` as its newest; the caller holds the lock."""
-    manifest = _Restoring(storage, origin, index, read_manifest(origin)).write(_present(index))
+def adopt_generation(storage: Storage, origin: Path, index: Path, wanted: Manifest) -> Manifest:
+    """Link a generation of another index into ``index`` as its newest; the caller holds the lock."""
+    manifest = _Restoring(storage, origin, index, wanted).write(_present(index))
     write_manifest(storage, index, manifest)
     storage.sync_folder(index.parent)
     sweep(storage, index, manifest)
     return manifest
 
 
-def _require_sound(origin: Path) -> None:
+def _newest(source: Path, action: Callable[[Manifest], T]) -> T:
+    """Do something with the files of the newest generation; over again whenever a writer has replaced it
+    meanwhile, for then they may be gone.
+    """
+    manifest = read_manifest(source)
+    while True:
+        try:
+            return action(manifest)
+        except (FileNotFoundError, IndexCorruptError) as error:
+            newer = read_manifest(source)
+            if newer == manifest and isinstance(error, FileNotFoundError):
+                raise IndexCorruptError(
+                    f"{error.filename}: the manifest names this file, but it is missing."
+                    " Find what else is wrong with `lsr verify`."
+                ) from error
+            if newer == manifest:
+                raise
+            manifest = newer
+
+
+def _sound(origin: Path, manifest: Manifest) -> Manifest:
+    """The same, after its files were read and found as they should be."""
     try:
-        for entry in read_manifest(origin).files():
+        for entry in manifest.files():
             check_file(origin, entry)
     except IndexCorruptError as error:
         raise IndexCorruptError(
             f"{str(error).removesuffix('.')}. Nothing was restored; take another snapshot."
             f" `lsr verify {origin}` finds what else is wrong with this one."
         ) from error
+    return manifest
 
 
-def _link_newest(storage: Storage, source: Path, target: Path) -> Manifest:
-    """Link all files of a generation; a writer may remove it meanwhile, then there is a newer one to take."""
-    manifest = read_manifest(source)
-    while True:
-        try:
-            _link_all(storage, source, target, manifest)
-            return manifest
-        except FileNotFoundError as error:
-            newer = read_manifest(source)
-            if newer == manifest:
-                raise IndexCorruptError(
-                    f"{error.filename}: the manifest names this file, but it is missing."
-                    " Find what else is wrong with `lsr verify`."
-                ) from error
-            manifest = newer
-            for name in ("segments", "commits"):
-                storage.remove(target / name)
-
-
-def _link_all(storage: Storage, source: Path, target: Path, manifest: Manifest) -> None:
+def _link_all(storage: Storage, source: Path, target: Path, manifest: Manifest) -> Manifest:
+    for name in ("segments", "commits"):
+        storage.remove(target / name)  # of a generation that was replaced meanwhile
     folders = set()
     for entry in manifest.files():
         path = target / entry.path
@@ -130,6 +143,7 @@ def _link_all(storage: Storage, source: Path, target: Path, manifest: Manifest) 
         storage.link(source / entry.path, path)
     for folder in (*folders, *{folder.parent for folder in folders}, target):
         storage.sync_folder(folder)
+    return manifest
 
 
 def _present(index: Path) -> Manifest | None:

@@ -72,7 +72,8 @@ def upgrade(index: Path | str, *, storage: Storage | None = None) -> UpgradeRepo
             return UpgradeReport(str(index), before, before, read_manifest(folder).generation)
         scratch = building_folder(folder) / SCRATCH_NAME
         files.remove(scratch)
-        manifest = adopt_generation(files, _migrated(files, folder, scratch, before), folder)
+        migrated = _migrated(files, folder, scratch, before)
+        manifest = adopt_generation(files, migrated, folder, read_manifest(migrated))
         files.remove(building_folder(folder))
     finally:
         lock.release()

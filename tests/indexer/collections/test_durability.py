@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import pytest
+from lsr.indexer.aliases import point
 from lsr.indexer.manifest import read_manifest
 from lsr.indexer.snapshots import restore, snapshot
 from lsr.indexer.storage import FileStorage, explained
@@ -104,6 +105,18 @@ class FaultyStorage(FileStorage):
         self.step(target)
         super().link(source, target)
         self.undo.append((target.parent, lambda: target.unlink(missing_ok=True)))
+
+    def point(self, alias, target):
+        self.step(alias)
+        before = alias.readlink() if alias.is_symlink() else None
+        super().point(alias, target)
+
+        def back() -> None:
+            alias.unlink(missing_ok=True)
+            if before is not None:
+                alias.symlink_to(before)
+
+        self.undo.append((alias.parent, back))
 
     def sync_folder(self, path):
         self.step(path, needs_space=False)
@@ -263,6 +276,35 @@ def test_folders_made_for_an_index_are_as_durable_as_it(make_lab, doc, tmp_path)
     restore(kept.path, again.path, storage=storage)
     storage.cut_power()
     assert found(lab) == found(kept) == found(again) == {"d0": 1.0, "d1": 1.0, "d2": 1.0}
+
+
+@pytest.mark.parametrize("first_time", [True, False])
+@pytest.mark.parametrize("fault", [*CUTS, *REFUSALS])
+def test_an_alias_names_an_index_whatever_stops_its_swap(make_lab, doc, tmp_path, fault, first_time):
+    old, new, alias = make_lab(tmp_path / "old"), make_lab(tmp_path / "new"), tmp_path / "live"
+    for lab in (old, new):
+        lab.create(docs_of(doc, range(3), 1.0))
+    swap = FaultyStorage(tmp_path / "any")
+    point(alias, new.path, storage=swap)
+    assert swap.steps > 1
+    for fail_at in range(1, swap.steps + 2):
+        alias.unlink()
+        if not first_time:
+            point(alias, old.path)
+        storage = FaultyStorage(tmp_path / "any", fault, fail_at)
+        acknowledged = False
+        try:
+            point(alias, new.path, storage=storage)
+            acknowledged = True
+        except PowerCutError:
+            pass
+        except (ResourceError, IndexReadOnlyError):
+            pass  # said in the user's words
+        if fault in CUTS:
+            storage.cut_power()
+        named = alias.resolve() if alias.is_symlink() else None
+        assert named in ([new.path] if acknowledged else [new.path, None if first_time else old.path])
+        point(alias, new.path)  # nothing is in the way of the next try
 
 
 def build(lab, doc, storage, *, resume):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from lsr.indexer.manifest import read_manifest
 from lsr.indexer.snapshots import restore, snapshot
 from lsr.indexer.storage import FileStorage
 from lsr.indexer.verify import verify_index
@@ -114,7 +115,10 @@ def test_what_cannot_be_done_changes_nothing(index, doc, tmp_path):
     assert index.answer(index.read(), QUERY) == before
 
 
-def test_a_writer_may_commit_while_a_snapshot_is_taken(index, doc, tmp_path):
+@pytest.fixture
+def overtaken(index, doc):
+    """A storage whose first link comes too late: a writer commits, merges and sweeps just before it."""
+
     class Overtaken(FileStorage):
         pending = True
 
@@ -124,6 +128,37 @@ def test_a_writer_may_commit_while_a_snapshot_is_taken(index, doc, tmp_path):
                 changed(index, doc)
             super().link(source, target)
 
-    generation = snapshot(index.path, tmp_path / "kept", storage=Overtaken())
+    return Overtaken()
+
+
+def test_a_writer_may_commit_while_a_snapshot_is_taken(index, tmp_path, overtaken):
+    generation = snapshot(index.path, tmp_path / "kept", storage=overtaken)
     assert generation == index.read().generation
     assert verify_index(tmp_path / "kept", full=True).sound
+
+
+@pytest.mark.parametrize("present", [False, True], ids=["new", "over another"])
+def test_a_writer_may_commit_while_its_index_is_restored_elsewhere(
+    index, doc, make_lab, tmp_path, overtaken, present
+):
+    copy = make_lab(tmp_path / "copy")
+    if present:
+        copy.create([doc("other", {0: 1.0}, "other")])
+    restore(index.path, copy.path, storage=overtaken)
+    assert copy.answer(copy.read(), QUERY, "w1 newer") == index.answer(index.read(), QUERY, "w1 newer")
+    assert copy.read().number_of("late") == index.read().number_of("late")
+    assert verify_index(copy.path, full=True).sound
+    named = {file.path for file in read_manifest(copy.path).files()}
+    there = {str(path.relative_to(copy.path)) for path in copy.path.glob("*/*/*")}
+    assert there == named
+
+
+def test_a_file_that_vanished_from_a_source_is_named(index, tmp_path):
+    class Losing(FileStorage):
+        def link(self, source, target):
+            source.unlink(missing_ok=True)
+            super().link(source, target)
+
+    with pytest.raises(IndexCorruptError, match=r"names this file, but it is missing.*lsr verify"):
+        restore(index.path, tmp_path / "copy", storage=Losing())
+    assert not (tmp_path / "copy" / "manifest.json").exists()
