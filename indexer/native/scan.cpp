@@ -13,10 +13,9 @@ constexpr size_t kAccumulators = 65536;  // whatever the tile: offsets are 16 bi
 constexpr size_t kNoPart = ~size_t{0};
 constexpr size_t kGroupsInTile = kTile / kGroup;
 constexpr size_t kBlocksInTile = kTile / kBlock;
-// Where more than this share of a tile's groups has to be read, reading them all in order costs less, and the
-// next tiles are scanned fully: one, then twice as many each time, for the threshold rises ever more slowly.
+// Where more than this share of a tile's groups has to be read, reading them all in order costs less.
 constexpr double kMostGroups = 0.3;
-constexpr size_t kFullTilesMost = 1024;
+constexpr size_t kLongestPause = 1024;
 // A document is scored rather than this many postings read that would complete its tile.
 constexpr size_t kPostingsAScore = 375;
 // Scored in one go: the more, the better the cache misses overlap; the fewer, the sooner the threshold rises.
@@ -44,8 +43,7 @@ void TileScanner::start(const std::vector<Part>& parts, const Bounds& bounds, si
     k_ = k;
     approximation_ = approximation;
     part_ = kNoPart;
-    full_tiles_left_ = 0;
-    full_tiles_next_ = 1;
+    rare_pause_ = sparse_pause_ = Pause{};
     waiting_.clear();
     candidates.reset(k, bounds.width, kernels, threshold);
 }
@@ -56,9 +54,8 @@ void TileScanner::enter_part(size_t part) {
     cursors_.clear();
     has_blocks_ = false;
     for (const PartTerm& term : bounds_->parts[part]) {
-        const Filtering filtering = term.blocks != nullptr ? Filtering::block_row : Filtering::list;
         const uint32_t* starts = term.lists->run_starts + term.index;
-        cursors_.push_back({term, starts[0], starts[1], filtering});
+        cursors_.push_back({term, starts[0], starts[1], false});
         has_blocks_ |= term.blocks != nullptr;
     }
     if (has_blocks_ && approximation_.keep < 1.0) leave_out_least();
@@ -75,7 +72,7 @@ void TileScanner::leave_out_least() {
         return cursors_[one].term.largest > cursors_[other].term.largest;
     });
     for (const uint32_t at : order_) {
-        if (left <= 0.0) cursors_[at].filtering = Filtering::nothing;
+        if (left <= 0.0) cursors_[at].left_out = true;
         left -= cursors_[at].term.largest;
     }
 }
@@ -102,20 +99,53 @@ void TileScanner::scan(size_t part, size_t tile) {
     if (part != part_) enter_part(part);
     const size_t n_documents = (*parts_)[part].segment->n_documents - tile * kTile;
     n_groups_ = (std::min(n_documents, kTile) + kGroup - 1) / kGroup;
-    if (blocks_pay()) {
-        scan_blocks(tile);
-    } else {
+    const Reading reading = next_reading();
+    gather(tile, reading);
+    if (reading == Reading::all) {
         scan_fully(tile);
+    } else {
+        scan_blocks(tile, reading);
+    }
+}
+
+void TileScanner::Pause::begin() {
+    left = next;
+    next = std::min(2 * next, kLongestPause);
+}
+
+TileScanner::Reading TileScanner::next_reading() {
+    if (!has_blocks_ || !candidates.selective()) return Reading::all;
+    if (rare_pause_.left == 0) return Reading::rare;
+    --rare_pause_.left;
+    if (sparse_pause_.left == 0) return Reading::sparse;
+    --sparse_pause_.left;
+    return Reading::all;
+}
+
+void TileScanner::gather(size_t tile, Reading reading) {
+    for (TileLists* lists : {&read_, &bounded_, &left_out_}) lists->clear();
+    dense_blocks_.clear();
+    sparse_blocks_.clear();
+    for (TermCursor& cursor : cursors_) {
+        const Run* run = take_run(cursor, tile);
+        if (run == nullptr) continue;
+        const bool has_bounds = cursor.term.blocks != nullptr && (run->dense || reading == Reading::rare);
+        if (reading == Reading::all || !(has_bounds || cursor.left_out)) {
+            add_run(cursor, *run, n_groups_, read_);
+            if (!run->dense) prefetch(read_.lists.back());
+        } else if (cursor.left_out) {
+            add_run(cursor, *run, n_groups_, left_out_);
+        } else {
+            add_run(cursor, *run, n_groups_, bounded_);
+            auto& blocks = run->dense ? dense_blocks_ : sparse_blocks_;
+            blocks.push_back({cursor.term.blocks + tile * kBlocksInTile, cursor.term.weight});
+        }
     }
 }
 
 void TileScanner::scan_fully(size_t tile) {
-    rare_.clear();
-    for (TermCursor& cursor : cursors_) {
-        if (take_list(cursor, tile, n_groups_, rare_) == Form::sparse) prefetch(rare_.lists.back());
-    }
-    if (rare_.rows.empty() && rare_.lists.empty()) return;
-    sum_lists(rare_, n_groups_, *kernels_, acc_.get());
+    if (read_.rows.empty() && read_.lists.empty()) return;
+    sum_lists(read_, n_groups_, *kernels_, acc_.get());
     const uint64_t* allowed = allowed_words(tile);
     if (!candidates.selective()) estimate_threshold(allowed);
     uint16_t* values = candidates.new_values(n_groups_ * kGroup);
@@ -140,89 +170,69 @@ void TileScanner::estimate_threshold(const uint64_t* allowed) {
     candidates.learn(kth_largest(lanes_.get(), n_lanes, k_, *kernels_));
 }
 
-bool TileScanner::blocks_pay() {
-    if (!has_blocks_ || !candidates.selective()) return false;
-    if (full_tiles_left_ == 0) return true;
-    --full_tiles_left_;
-    return false;
-}
-
-void TileScanner::scan_blocks(size_t tile) {
-    gather(tile);
+void TileScanner::scan_blocks(size_t tile, Reading reading) {
     const uint64_t* allowed = allowed_words(tile);
     const size_t n = find_groups(allowed);
-    if (double(n) > kMostGroups * double(n_groups_)) {
-        full_tiles_left_ = full_tiles_next_;
-        full_tiles_next_ = std::min(2 * full_tiles_next_, kFullTilesMost);
+    kernels_->add_row_groups(bounded_.rows.data(), bounded_.rows.size(), groups_.data(), n, acc_.get());
+    const bool completed = collect(tile, allowed, n);
+    const bool many = double(n) > kMostGroups * double(n_groups_);
+    if (reading == Reading::sparse) {
+        if (many) sparse_pause_.begin();
+    } else if (completed || (many && bounded_.lists.empty())) {
+        rare_pause_.begin();
     }
-    kernels_->add_row_groups(frequent_.rows.data(), frequent_.rows.size(), groups_.data(), n, acc_.get());
-    collect(tile, allowed, n);
     if (waiting_.size() >= kScoredTogether) score_waiting();
 }
 
-void TileScanner::gather(size_t tile) {
-    rare_.clear();
-    frequent_.clear();
-    left_out_.clear();
-    dense_blocks_.clear();
-    sparse_blocks_.clear();
-    for (TermCursor& cursor : cursors_) {
-        if (cursor.filtering == Filtering::list) {
-            if (take_list(cursor, tile, n_groups_, rare_) == Form::sparse) prefetch(rare_.lists.back());
-        } else if (cursor.filtering == Filtering::nothing) {
-            take_list(cursor, tile, n_groups_, left_out_);
-        } else {
-            const Form form = take_list(cursor, tile, n_groups_, frequent_);
-            if (form == Form::none) continue;
-            auto& blocks = form == Form::dense ? dense_blocks_ : sparse_blocks_;
-            blocks.push_back({cursor.term.blocks + tile * kBlocksInTile, cursor.term.weight});
-        }
-    }
-}
-
 // Puts the groups that hold a document which may reach the threshold into groups_ and returns how many. The
-// block rows come first: while they are read, the rare terms' lists arrive.
+// block rows come first: while they are read, the lists arrive.
 size_t TileScanner::find_groups(const uint64_t* allowed) {
     const size_t n_groups_of_blocks = (n_groups_ + kBlock - 1) / kBlock;
     kernels_->add_rows(sparse_blocks_.data(), sparse_blocks_.size(), n_groups_of_blocks, false,
                        sparse_bounds_.get());
     std::copy_n(sparse_bounds_.get(), n_groups_of_blocks * kGroup, all_bounds_.get());
     kernels_->add_rows(dense_blocks_.data(), dense_blocks_.size(), n_groups_of_blocks, true, all_bounds_.get());
-    sum_lists(rare_, n_groups_, *kernels_, acc_.get());
+    sum_lists(read_, n_groups_, *kernels_, acc_.get());
     kernels_->bound_groups(acc_.get(), all_bounds_.get(), n_groups_, allowed, group_bounds_.get());
     std::fill(group_bounds_.get() + n_groups_, group_bounds_.get() + kGroupsInTile, uint16_t{0});
     return kernels_->find_above(group_bounds_.get(), kGroupsInTile / kGroup, nullptr, filter_threshold(),
                                 found_bounds_.data(), groups_.data());
 }
 
-// What reaches the threshold in the first n of groups_: to those that wait if they are few, else the
-// accumulators are completed and tell themselves.
-void TileScanner::collect(size_t tile, const uint64_t* allowed, size_t n) {
-    const size_t limit = (frequent_.n_postings + left_out_.n_postings) / kPostingsAScore;
-    size_t found = kernels_->find_blocks(acc_.get(), sparse_bounds_.get(), groups_.data(), n, allowed,
-                                         filter_threshold(), limit, found_bounds_.data(), found_.data());
-    if (found <= limit) {
-        const size_t n_documents = (*parts_)[part_].segment->n_documents;
-        for (size_t at = 0; at < found; ++at) {
-            const size_t document = tile * kTile + found_[at];
-            // A block's bound stands for places behind the last document, too.
-            if (document < n_documents) waiting_.push_back({found_bounds_[at], uint32_t(document)});
-        }
-        return;
-    }
-    complete(n);
-    found = kernels_->find_blocks(acc_.get(), sparse_bounds_.get(), groups_.data(), n, allowed,
-                                  candidates.threshold(), kTile, candidates.new_values(kTile + kGroup),
-                                  found_.data());
+// Takes what reaches the threshold in the first n of groups_; true: the accumulators had to be completed for
+// it.
+bool TileScanner::collect(size_t tile, const uint64_t* allowed, size_t n) {
+    const bool whole = bounded_.lists.empty() && left_out_.lists.empty() && left_out_.rows.empty();
+    if (!whole && let_few_wait(tile, allowed, n)) return false;
+    if (!whole) complete(n);
+    const size_t found = kernels_->find_blocks(acc_.get(), sparse_bounds_.get(), groups_.data(), n, allowed,
+                                               candidates.threshold(), kTile,
+                                               candidates.new_values(kTile + kGroup), found_.data());
     candidates.add(found, found_.data(), (*parts_)[part_].base + int64_t(tile * kTile));
     candidates.prune_if_crowded();
+    return !whole;
+}
+
+// Where few documents may reach the threshold, scoring them costs less than to complete the accumulators.
+bool TileScanner::let_few_wait(size_t tile, const uint64_t* allowed, size_t n) {
+    const size_t limit = (bounded_.n_postings + left_out_.n_postings) / kPostingsAScore;
+    const size_t found = kernels_->find_blocks(acc_.get(), sparse_bounds_.get(), groups_.data(), n, allowed,
+                                               filter_threshold(), limit, found_bounds_.data(), found_.data());
+    if (found > limit) return false;
+    const size_t n_documents = (*parts_)[part_].segment->n_documents;
+    for (size_t at = 0; at < found; ++at) {
+        const size_t document = tile * kTile + found_[at];
+        // A block's bound stands for places behind the last document, too.
+        if (document < n_documents) waiting_.push_back({found_bounds_[at], uint32_t(document)});
+    }
+    return true;
 }
 
 // Makes the accumulators of the first n of groups_ whole.
 void TileScanner::complete(size_t n) {
-    for (const WeightedList& list : frequent_.lists) prefetch(list);
+    for (const WeightedList& list : bounded_.lists) prefetch(list);
     kernels_->add_row_groups(left_out_.rows.data(), left_out_.rows.size(), groups_.data(), n, acc_.get());
-    for (const TileLists* lists : {&frequent_, &left_out_}) {
+    for (const TileLists* lists : {&bounded_, &left_out_}) {
         for (const WeightedList& list : lists->lists) {
             kernels_->add_list(list.offsets, list.codes, list.count, list.weight, acc_.get());
         }

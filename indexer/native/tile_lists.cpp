@@ -43,17 +43,19 @@ void TileLists::clear() {
     n_postings = 0;
 }
 
-Form take_list(TermCursor& cursor, size_t tile, size_t n_groups, TileLists& lists) {
+const Run* take_run(TermCursor& cursor, size_t tile) {
     const Run* runs = cursor.term.lists->runs;
     while (cursor.next < cursor.end && runs[cursor.next].tile < tile) ++cursor.next;
-    if (cursor.next == cursor.end || runs[cursor.next].tile != tile) return Form::none;
-    const Run& run = runs[cursor.next++];
+    if (cursor.next == cursor.end || runs[cursor.next].tile != tile) return nullptr;
+    return &runs[cursor.next++];
+}
+
+void add_run(const TermCursor& cursor, const Run& run, size_t n_groups, TileLists& lists) {
     if (run.dense) {
         add_row(cursor, run, n_groups, lists.rows);
-        return Form::dense;
+    } else {
+        add_sparse(cursor, run, lists);
     }
-    add_sparse(cursor, run, lists);
-    return Form::sparse;
 }
 
 void prefetch(const WeightedList& list) {

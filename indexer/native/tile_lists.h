@@ -10,15 +10,12 @@
 
 namespace lsr {
 
-// What the block filter reads of a term.
-enum class Filtering : uint8_t { list, block_row, nothing };
-
 // A term's remaining lists in the segment being read: tiles only ever ascend.
 struct TermCursor {
     PartTerm term;
     uint32_t next;
     uint32_t end;
-    Filtering filtering;
+    bool left_out;  // of the filter that finds candidates (Approximation)
 };
 
 struct WeightedList {
@@ -37,10 +34,11 @@ struct TileLists {
     void clear();
 };
 
-enum class Form : uint8_t { none, dense, sparse };
+// The term's list in `tile`; null: it has none. Leaves the cursor behind the tile.
+const Run* take_run(TermCursor& cursor, size_t tile);
 
-// Adds the term's list in `tile`, if it has one, and says in which form. Leaves the cursor behind the tile.
-Form take_list(TermCursor& cursor, size_t tile, size_t n_groups, TileLists& lists);
+// Adds the list that take_run found.
+void add_run(const TermCursor& cursor, const Run& run, size_t n_groups, TileLists& lists);
 
 // Asks for a list, all of it if it is short, so that it comes to the second-level cache while rows are read.
 void prefetch(const WeightedList& list);

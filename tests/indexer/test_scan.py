@@ -101,6 +101,23 @@ def ordered(rng: np.random.Generator, n: int, *, descending: bool) -> SegmentVie
     return segment_of([vectors._replace(weights=(vectors.weights * factor).astype(np.float32))])
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.2], ids=["like each other", "apart"])
+def test_many_tiles(isa: str, spread: float) -> None:
+    """More and less of a tile is read at once as it pays, so every way through one follows every other."""
+    rng = np.random.default_rng(37)
+    vectors = zipfian(rng, 300_001, 12)
+    documents = np.repeat(np.arange(300_001), np.diff(vectors.indptr))
+    factor = np.exp(spread * np.sin(documents / 20_000)).astype(np.float32)
+    view = segment_of([vectors._replace(weights=vectors.weights * factor)])
+    searcher = Searcher([view], isa=isa)
+    for query in queries(rng, 12):
+        for k in (10, 300, 3000):
+            check(searcher, query, k)
+    searcher = Searcher([view], bitmaps(rng, [view], 0.7), isa=isa)
+    for query in queries(rng, 4):
+        check(searcher, query, 100, threads=2)
+
+
 @pytest.mark.parametrize("descending", [True, False])
 @pytest.mark.parametrize("k", [10, 100, 1000])
 def test_the_best_documents_at_one_end(isa: str, descending: bool, k: int) -> None:
