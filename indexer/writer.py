@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +37,7 @@ from types import TracebackType
 from lsr.indexer.admission import check_distinct, check_vectors
 from lsr.indexer.aliases import followed
 from lsr.indexer.beginning import check_folder, check_names, empty_generation
-from lsr.indexer.building import Ledger, NewTerms, Shard, building_folder, read_ledger, write_shard
+from lsr.indexer.building import Ledger, Shard, building_folder, read_ledger
 from lsr.indexer.checksums import check_file
 from lsr.indexer.committing import Changes, KeptSegment, SegmentMaking, next_manifest, write_generation
 from lsr.indexer.documents import DocumentLike, DocumentRow
@@ -55,13 +54,14 @@ from lsr.indexer.manifest import (
     write_manifest,
 )
 from lsr.indexer.merging import Merge, MergeCommit, chosen, source_of
-from lsr.indexer.rows import FieldRows, PendingRows, RowSource, n_live
+from lsr.indexer.rows import FieldRows
 from lsr.indexer.segments import Segment
 from lsr.indexer.staging import StagedChanges, open_shards, read_staged, require_no_build, write_staged
 from lsr.indexer.storage import FileStorage, Storage, make_place
 from lsr.indexer.sweeping import OWN_NAMES, highest_number, sweep
 from lsr.indexer.terms import open_terms, read_terms
 from lsr.indexer.tombstones import live_mask, read_live_words
+from lsr.indexer.uncommitted import Uncommitted, added
 
 from lsr.errors import (
     DuplicateIdError,
@@ -97,10 +97,6 @@ class CollectionWriter:
         self._replacing = replacing
         self._threads = threads
         self._ledger: Ledger | None = None
-        self._staged: list[Shard] = []
-        self._pending = PendingRows(base.next_number)
-        self._pending_ids: dict[str, int] = {}
-        self._counts: dict[str, int] = {}
         self._kept: list[KeptSegment] = []
         self._encoded_terms: dict[str, Sequence[str]] = {
             spec.name: spec.vocabulary.terms for spec in new_fields if spec.vocabulary is not None
@@ -109,8 +105,8 @@ class CollectionWriter:
             spec.name: spec.query_table for spec in new_fields if spec.query_table is not None
         }
         self._vocabularies: dict[str, GrowingVocabulary] = {}
+        self._uncommitted = Uncommitted(storage, path, base, self._vocabularies)
         self._load_base()
-        self._last_flush = time.monotonic()
         self._closed = False
         self._id_lock = threading.Lock()
         self._next_segment = max(base.next_segment - 1, highest_number(path / "segments"))
@@ -211,13 +207,13 @@ class CollectionWriter:
     @property
     def records_done(self) -> int:
         """Input records behind the documents added so far; at first those that a resumed build already has."""
-        return self._pending.records_done
+        return self._uncommitted.records_done
 
     @property
     def n_documents(self) -> int:
         """Live documents that ``commit`` would leave."""
         kept = sum(int(item.live.sum()) for item in self._kept)
-        return kept + sum(n_live(source) for source in self._sources())
+        return kept + self._uncommitted.n_documents
 
     @property
     def n_segments(self) -> int:
@@ -260,13 +256,8 @@ class CollectionWriter:
         check_distinct(rows)
         hashes = hash_ids([row.id for row in rows])
         self._replace_older(rows, hashes)
-        for at, row in enumerate(rows, start=len(self._pending)):
-            self._pending_ids[row.id] = at
-        done = self.records_done + len(rows) if records_done is None else records_done
-        self._pending.add(rows, hashes, vectors, records_done=done)
-        self._counts = added(self._counts, counts or {})
-        waited = time.monotonic() - self._last_flush
-        if self._pending.size_bytes > self.limits.waiting_bytes or waited > self.limits.waiting_seconds:
+        self._uncommitted.add(rows, hashes, vectors, records_done=records_done, counts=counts or {})
+        if self._uncommitted.crowded(self.limits):
             self.checkpoint()
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -280,30 +271,10 @@ class CollectionWriter:
 
     def checkpoint(self) -> None:
         """Move what is in memory to ``building/``; a resumable build continues from here at the latest."""
-        if not len(self._pending):
-            return
-        shard = write_shard(
-            self._storage,
-            building_folder(self.path),
-            f"{len(self._staged):06d}",
-            self._pending,
-            fields=self._base.fields,
-            vocabularies={
-                name: NewTerms(terms.terms, self._n_staged_terms(name))
-                for name, terms in self._vocabularies.items()
-            },
-            records_done=self._pending.records_done,
-            counts=self._counts,
-        )
-        # First of all, so that an interrupt here cannot make these rows a shard twice. What it loses is not in
-        # the ledger either, and is done again.
-        self._pending = PendingRows(self._pending.first_number + len(self._pending), self.records_done)
-        self._pending_ids = {}
-        self._staged.append(shard)
-        if self._ledger is not None:
+        shard = self._uncommitted.checkpoint()
+        if shard is not None and self._ledger is not None:
             self._ledger = replace(self._ledger, shards=(*self._ledger.shards, shard.entry))
             self._ledger.write(self._storage, building_folder(self.path))
-        self._last_flush = time.monotonic()
 
     def commit(self) -> int:
         """Make everything durable and visible at once; returns the generation. Nothing changed: no new
@@ -316,7 +287,7 @@ class CollectionWriter:
             self.checkpoint()  # a crash while the segments are written need not repeat the encoding
         making = self._making(self._new_segment_id)
         manifest = write_generation(self._storage, self.path, self._base, self._changes(), making)
-        manifest = replace(manifest, settings=with_counts(manifest, self._counts))
+        manifest = replace(manifest, settings=with_counts(manifest, self._uncommitted.counts))
         write_manifest(self._storage, self.path, manifest)
         self._storage.sync_folder(self.path.parent)
         self._start_from(manifest)
@@ -338,7 +309,7 @@ class CollectionWriter:
             self.path,
             self._staged_changes,
             generation=self._base.generation,
-            shards=self._staged,
+            shards=self._uncommitted.shards,
             kept=self._kept,
         )
         return self._staged_changes
@@ -481,42 +452,27 @@ class CollectionWriter:
 
     def _take_up(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        for entry in ledger.shards:
-            shard = Shard(building_folder(self.path), entry)
-            self._staged.append(shard)
-            for name, vocabulary in self._vocabularies.items():
-                vocabulary.ids_adding(shard.terms(name))
-            self._counts = dict(entry.counts)
-        done = sum(entry.n_documents for entry in ledger.shards)
-        self._pending = PendingRows(self._base.next_number + done, ledger.records_done)
+        shards = [Shard(building_folder(self.path), entry) for entry in ledger.shards]
+        self._uncommitted.take_up(shards, records_done=ledger.records_done)
 
     def _take_up_staged(self) -> None:
         staged = read_staged(self.path, self._base.generation)
         if staged is None:
             return
         self._staged_changes = staged
-        self._staged = open_shards(self.path, staged)
-        for shard in self._staged:
-            self._counts = dict(shard.entry.counts)
-            for name, vocabulary in self._vocabularies.items():
-                vocabulary.ids_adding(shard.terms(name))
+        self._uncommitted.take_up(open_shards(self.path, staged))
         for item in self._kept:
             live = staged.live(building_folder(self.path), f"segment-{item.entry.id}", item.entry.n_documents)
             if live is not None:
                 item.live, item.changed = live, True
-        done = sum(entry.n_documents for entry in staged.shards)
-        self._pending = PendingRows(self._base.next_number + done)
 
     def _start_from(self, manifest: Manifest) -> None:
         """Forget what has been committed, and go on from there."""
         self._base = manifest
         self._replacing = False
         self._ledger = None
-        self._staged = []
         self._staged_changes = None
-        self._pending = PendingRows(manifest.next_number)
-        self._pending_ids = {}
-        self._counts = {}
+        self._uncommitted = Uncommitted(self._storage, self.path, manifest, self._vocabularies)
         self._storage.remove(building_folder(self.path))
         sweep(self._storage, self.path, manifest, spared=self._merged_ids)
         self._load_base()
@@ -542,22 +498,14 @@ class CollectionWriter:
             check_file(self.path, file)
         return read_terms(open_terms(self.path, entry), entry.n_terms)
 
-    def _n_staged_terms(self, field: str) -> int:
-        """Terms of a counted field that a committed generation or a shard already holds."""
-        return self._staged[-1].entry.n_terms[field] if self._staged else self._base.field(field).n_terms
-
-    def _sources(self) -> list[RowSource]:
-        pending: list[RowSource] = [self._pending] if len(self._pending) else []
-        return [*self._staged, *pending]
-
     def _changed(self) -> bool:
-        return bool(self._sources()) or any(item.changed for item in self._kept)
+        return bool(self._uncommitted.sources()) or any(item.changed for item in self._kept)
 
     def _changes(self) -> Changes:
         grown = {name: vocabulary.terms for name, vocabulary in self._vocabularies.items()}
-        next_number = self._pending.first_number + len(self._pending)
         terms = {**self._encoded_terms, **grown}
-        return Changes(self._kept, self._sources(), terms, self._query_tables, next_number)
+        sources, next_number = self._uncommitted.sources(), self._uncommitted.next_number
+        return Changes(self._kept, sources, terms, self._query_tables, next_number)
 
     def _making(self, new_id: Callable[[], str]) -> SegmentMaking:
         return SegmentMaking(self.limits.segment_nonzeros, self._threads, new_id)
@@ -588,8 +536,7 @@ class CollectionWriter:
         if not self._replacing:
             self._kill(ids, hashes)
             return
-        twice = [name for name in ids if name in self._pending_ids]
-        twice += [ids[at] for shard in self._staged for at, _ in shard.find_ids(ids, hashes)]
+        twice = self._uncommitted.present(ids, hashes)
         if twice:
             raise DuplicateIdError(f"document id {twice[0]!r} occurs twice in the input; ids must be distinct")
 
@@ -600,17 +547,7 @@ class CollectionWriter:
                 killed += int(item.live[position])
                 item.changed |= bool(item.live[position])
                 item.live[position] = False
-        for shard in self._staged:
-            killed += sum(shard.kill(position) for _, position in shard.find_ids(ids, hashes))
-        for name in ids:
-            if name in self._pending_ids:
-                self._pending.kill(self._pending_ids.pop(name))
-                killed += 1
-        return killed
-
-
-def added(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    return {name: counts.get(name, 0) + more.get(name, 0) for name in {**counts, **more}}
+        return killed + self._uncommitted.kill(ids, hashes)
 
 
 def with_counts(manifest: Manifest, counts: Mapping[str, int]) -> Mapping[str, object]:

@@ -236,7 +236,7 @@ def test_memory_bounds_what_is_held_and_the_segments(lab, doc):
     with CollectionWriter.create(lab.path, lab.fields(), memory=2000) as writer:
         for at in range(0, 200, 10):
             lab.add(writer, docs[at : at + 10])
-            assert len(writer._pending) <= 10
+            assert writer._uncommitted.n_waiting <= 10
         writer.commit()
     collection = lab.read()
     assert collection.n_segments > 1
