@@ -4,7 +4,8 @@
 
 Settings are chosen on one half of the queries and everything printed is measured on the other: ours as `lsr
 tune` chooses them, Seismic's over a grid round what its authors advise; each the fastest whose recall is above
-the wish by its standard error. Medians are of the better of two rounds, one thread, a query a call.
+the wish by its standard error. All are timed in turn: medians are of the best of three rounds, one thread, a
+query a call.
 """
 
 from __future__ import annotations
@@ -32,12 +33,21 @@ from lsr.tuning import Scored, Trial, recalls_of
 HERE = Path(__file__).resolve().parent
 QUERY_CUTS = (5, 8, 10, 15, 20, 30)
 HEAP_FACTORS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
-ROUNDS = 2
+ROUNDS = 3
 
 
 @dataclass(frozen=True)
 class Answer:
     scores: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to answer the queries of the second half: how it is called, and what its answers are worth."""
+
+    facts: dict[str, Any]
+    search: Callable[[Any], Any]
+    queries: Sequence[Any]
 
 
 def main() -> None:
@@ -86,30 +96,38 @@ def _measure(
     def exactly(query: Any) -> Any:
         return ours.searcher.search(*query, options.k)
 
-    exact_us = _time_all(exactly, prepared[1])
-    yield {"engine": "lsr exact", "wished": None, "recall": 1.0} | _figures(exact_us, exact_us)
     truths = [[Answer(exactly(query)[1]) for query in half] for half in prepared]
+    contenders = [Contender({"engine": "lsr exact", "wished": None, "recall": 1.0}, exactly, prepared[1])]
+    contenders += _ours(ours, prepared, truths, options)
+    if "seismic" in options.engines:
+        contenders += _seismic(documents, halves, ours, truths, options)
+    times = _time_in_turn(contenders)
+    for contender, us in zip(contenders, times, strict=True):
+        yield contender.facts | _figures(us, times[0])
+
+
+def _ours(
+    ours: Ours,
+    prepared: Sequence[Sequence[Any]],
+    truths: Sequence[Sequence[Answer]],
+    options: argparse.Namespace,
+) -> Iterator[Contender]:
     choosing = Trial(
         lambda at, settings: Answer(
             ours.searcher.search(*prepared[0][at], options.k, approximation=settings)[1]
         ),
         len(prepared[0]),
     )
-    for recall in options.recalls:
-        settings = choosing.fastest(recall)
+    for wished in options.recalls:
+        settings = choosing.fastest(wished)
 
         def approximately(query: Any, settings: Approximation = settings) -> Any:
             return ours.searcher.search(*query, options.k, approximation=settings)
 
-        found = [Answer(approximately(query)[1]) for query in prepared[1]]
-        yield {
-            "engine": "lsr fast",
-            "wished": recall,
-            "recall": _mean_recall(found, truths[1])[0],
-            "settings": {"keep": settings.keep, "gamma": settings.gamma},
-        } | _figures(_time_all(approximately, prepared[1]), exact_us)
-    if "seismic" in options.engines:
-        yield from _seismic(documents, halves, ours, truths, exact_us, options)
+        recall, _ = _mean_recall([Answer(approximately(query)[1]) for query in prepared[1]], truths[1])
+        facts = {"engine": "lsr fast", "wished": wished, "recall": recall}
+        chosen = {"settings": {"keep": settings.keep, "gamma": settings.gamma}}
+        yield Contender(facts | chosen, approximately, prepared[1])
 
 
 def _seismic(
@@ -117,61 +135,67 @@ def _seismic(
     halves: Sequence[Sequence[QueryVector]],
     ours: Ours,
     truths: Sequence[Sequence[Answer]],
-    exact_us: npt.NDArray[np.float64],
     options: argparse.Namespace,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Contender]:
     from peers.seismic import Seismic, Settings
 
     engine = builders()["seismic"](documents, options.cache / documents.name)
     assert isinstance(engine, Seismic)
     prepared = [[engine.prepare(query) for query in half] for half in halves]
+    bytes_per_posting = round(engine.size_bytes / documents.nnz, 2)
 
-    def tried(settings: Settings, half: int) -> tuple[float, float, npt.NDArray[np.float64]]:
-        """Mean recall, its standard error, microseconds."""
+    def search(query: Any, settings: Settings) -> Any:
         engine.settings = settings
+        return engine.search(query, options.k)
+
+    def recall_of(settings: Settings, half: int) -> tuple[float, float]:
+        """Its mean and standard error, by our exact scores of what it found."""
         found = [
-            Answer(
-                ours.searcher.scores(np.array(engine.search(query, options.k), np.int64), *ours.prepare(vector))
-            )
+            Answer(ours.searcher.scores(np.array(search(query, settings), np.int64), *ours.prepare(vector)))
             for query, vector in zip(prepared[half], halves[half], strict=True)
         ]
-        us = _time_all(lambda query: engine.search(query, options.k), prepared[half])
-        return *_mean_recall(found, truths[half]), us
+        return _mean_recall(found, truths[half])
 
-    def chosen(recall: float) -> Settings:
+    def chosen(wished: float) -> Settings:
         """The fastest that reaches it, else the one nearest to it."""
         reached, nearest = [], []
         for in_order, cut in itertools.product((True, False), QUERY_CUTS):
             for heap in HEAP_FACTORS:
                 settings = Settings(cut, heap, in_order)
-                mean, error, us = tried(settings, 0)
+                mean, error = recall_of(settings, 0)
                 nearest.append((mean, settings))
-                if mean - error >= recall:
+                if mean - error >= wished:
+                    us = _time_all(lambda query, settings=settings: search(query, settings), prepared[0])
                     reached.append((float(np.median(us)), settings))
                     break  # lower factors only take longer
         key: Callable[[tuple[float, Settings]], float] = lambda pair: pair[0]  # noqa: E731
         return min(reached, key=key)[1] if reached else max(nearest, key=key)[1]
 
-    for wished, settings in [(None, Settings()), *((recall, chosen(recall)) for recall in options.recalls)]:
-        recall, _, us = tried(settings, 1)
-        yield {
-            "engine": "seismic",
-            "wished": wished,
-            "recall": recall,
-            "settings": asdict(settings),
-        } | _figures(us, exact_us)
-    yield {"engine": "seismic", "bytes_per_posting": round(engine.size_bytes / documents.nnz, 2)}
+    for wished, settings in [(None, Settings()), *((wished, chosen(wished)) for wished in options.recalls)]:
+        facts = {"engine": "seismic", "wished": wished, "recall": recall_of(settings, 1)[0]}
+        yield Contender(
+            facts | {"settings": asdict(settings), "bytes_per_posting": bytes_per_posting},
+            lambda query, settings=settings: search(query, settings),
+            prepared[1],
+        )
+
+
+def _time_in_turn(contenders: Sequence[Contender]) -> list[npt.NDArray[np.float64]]:
+    """Microseconds of each query: of the best of its rounds, in which the contenders follow each other."""
+    best = [np.full(len(contender.queries), np.inf) for contender in contenders]
+    for _ in range(ROUNDS):
+        for at, contender in enumerate(contenders):
+            np.minimum(best[at], _time_all(contender.search, contender.queries), out=best[at])
+    return best
 
 
 def _time_all(search: Callable[[Any], Any], queries: Sequence[Any]) -> npt.NDArray[np.float64]:
-    """Microseconds of each query: of the better of its rounds."""
-    best = np.full(len(queries), np.inf)
-    for _ in range(ROUNDS):
-        for at, query in enumerate(queries):
-            begin = time.perf_counter()
-            search(query)
-            best[at] = min(best[at], time.perf_counter() - begin)
-    return best * 1e6
+    us = np.empty(len(queries))
+    for at, query in enumerate(queries):
+        begin = time.perf_counter()
+        search(query)
+        us[at] = (time.perf_counter() - begin) * 1e6
+    return us
 
 
 def _figures(us: npt.NDArray[np.float64], exact_us: npt.NDArray[np.float64]) -> dict[str, float]:

@@ -33,7 +33,8 @@ GAMMAS = (1.0, 0.98, 0.96, 0.94, 0.92, 0.9, 0.87, 0.84, 0.8, 0.75, 0.7, 0.6, 0.5
 LEAST_QUERIES = 20
 """Distinct texts: fewer say nothing about a share."""
 
-ROUNDS = 2  # timed passes over the queries, of which the faster counts
+FINALISTS = 3  # settings that reach the recall and are timed beside exact search
+ROUNDS = 3  # timed passes over the queries, in which those take turns
 WORTH = 1.03  # settings that are not this many times faster than exact are not worth a missed hit
 
 
@@ -113,15 +114,15 @@ def tune(
         choosing, reporting = (Trial(searcher(collection, half, k), len(half)) for half in halves)
         for recall in recalls:
             settings = choosing.fastest(recall)
-            outcome = reporting.outcome(settings)
+            exact, fast = reporting.seconds([None, settings])
             result.append(
                 Tuned(
                     recall=recall,
                     k=k,
                     fields=dict(weights),
                     approximation=settings,
-                    measured=round(outcome.recall, 6),
-                    speed_up=round(reporting.exact_seconds / outcome.seconds, 3),
+                    measured=round(reporting.outcome(settings).recall, 6),
+                    speed_up=round(exact / fast, 3),
                     queries=len(halves[1]),
                     source=source,
                     documents=collection.n_documents,
@@ -141,7 +142,7 @@ def split(texts: Sequence[str], rng: np.random.Generator) -> tuple[list[str], li
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """recall: mean over queries; error: its standard error; seconds: of one pass over them."""
+    """recall: mean over queries; error: its standard error; seconds: of the pass over them that found it."""
 
     recall: float
     error: float
@@ -170,16 +171,26 @@ class Trial:
     def __init__(self, search: Search, n_queries: int) -> None:
         self._search = search
         self._n_queries = n_queries
-        self._exact, self.exact_seconds = self._timed(None)
+        self._exact, _ = self._answered(None)
         self._known: dict[Approximation, Outcome] = {}
 
     def outcome(self, settings: Approximation) -> Outcome:
         if settings not in self._known:
-            found, seconds = self._timed(settings)
+            found, seconds = self._answered(settings)
             recalls = np.array(list(recalls_of(found, self._exact)) or [1.0])
             error = float(recalls.std() / np.sqrt(len(recalls)))
-            self._known[settings] = Outcome(float(recalls.mean()), error, seconds)
+            self._known[settings] = Outcome(float(recalls.mean()), error, float(seconds.sum()))
         return self._known[settings]
+
+    def seconds(self, contenders: Sequence[Approximation | None]) -> list[float]:
+        """Of one pass over the queries with each; None: exact. They take turns, so that a slow minute of the
+        machine is everybody's, and of each query the fastest round counts.
+        """
+        best = np.full((len(contenders), self._n_queries), np.inf)
+        for _ in range(ROUNDS):
+            for row, settings in zip(best, contenders, strict=True):
+                np.minimum(row, self._answered(settings)[1], out=row)
+        return [float(row.sum()) for row in best]
 
     def fastest(self, recall: float) -> Approximation:
         """Of the settings that reach the recall. The fewer terms are read, the lower the bar has to be, so the
@@ -187,31 +198,33 @@ class Trial:
         """
         from lsr.indexer.approximation import Approximation
 
-        best, best_seconds = Approximation(), self.exact_seconds / WORTH
+        reached = []
         step = 0
         for keep in KEEPS:
             while step < len(GAMMAS) and not self._reaches(Approximation(keep, GAMMAS[step]), recall):
                 step += 1
             if step == len(GAMMAS):
                 break
-            settings = Approximation(keep, GAMMAS[step])
-            seconds = self.outcome(settings).seconds
-            if seconds < best_seconds:
-                best, best_seconds = settings, seconds
-        return best
+            reached.append(Approximation(keep, GAMMAS[step]))
+        finalists = sorted(reached, key=lambda settings: self.outcome(settings).seconds)[:FINALISTS]
+        exact, *seconds = self.seconds([None, *finalists])
+        if not finalists or min(seconds) * WORTH >= exact:
+            return Approximation()
+        return finalists[seconds.index(min(seconds))]
 
     def _reaches(self, settings: Approximation, recall: float) -> bool:
         outcome = self.outcome(settings)
         return outcome.recall - outcome.error >= recall or outcome.recall == 1.0
 
-    def _timed(self, settings: Approximation | None) -> tuple[list[Scored], float]:
-        """The answers, and the seconds of the faster round."""
-        rounds = []
-        for _ in range(ROUNDS):
+    def _answered(self, settings: Approximation | None) -> tuple[list[Scored], npt.NDArray[np.float64]]:
+        """The answers, and the seconds that each took."""
+        found = []
+        seconds = np.empty(self._n_queries)
+        for at in range(self._n_queries):
             started = time.perf_counter()
-            found = [self._search(at, settings) for at in range(self._n_queries)]
-            rounds.append(time.perf_counter() - started)
-        return found, min(rounds)
+            found.append(self._search(at, settings))
+            seconds[at] = time.perf_counter() - started
+        return found, seconds
 
 
 def recalls_of(found: Sequence[Scored], exact: Sequence[Scored]) -> Iterator[float]:

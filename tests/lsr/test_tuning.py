@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from lsr.indexer.approximation import Approximation
 from lsr.indexer.collection import Collection
@@ -15,7 +17,7 @@ from lsr.indexer.writer import CollectionWriter
 from lsr.errors import IndexLockedError, InvalidArgumentError, NotTunedError
 from lsr.pipeline import Pipeline
 from lsr.requests import SearchRequest, to_json
-from lsr.tuning import GAMMAS, KEEPS, WORTH, Outcome, Trial, sampled_titles, split, tune_index
+from lsr.tuning import FINALISTS, GAMMAS, KEEPS, WORTH, Outcome, Trial, sampled_titles, split, tune_index
 
 if TYPE_CHECKING:
     from lsr.data.documents import Document
@@ -29,11 +31,16 @@ class ByFormula(Trial):
     def __init__(self) -> None:
         self.exact_seconds = 1.0
         self.asked = 0
+        self.timed = 0
 
     def outcome(self, settings: Approximation) -> Outcome:
         self.asked += 1
         missed = max(0.0, (1 - settings.keep) - 1.2 * (1 - settings.gamma))
         return Outcome(1 - missed, 0.0, 0.2 + 0.5 * settings.keep + 0.6 * (1 - settings.gamma))
+
+    def seconds(self, contenders: Sequence[Approximation | None]) -> list[float]:
+        self.timed += len(contenders)
+        return [self.exact_seconds if each is None else self.outcome(each).seconds for each in contenders]
 
 
 @pytest.mark.parametrize("recall", [0.9, 0.95, 0.99, 0.999])
@@ -46,6 +53,7 @@ def test_the_fastest_settings_that_reach_the_recall_are_chosen(recall: float) ->
 
     assert trial.outcome(chosen).seconds == min(trial.outcome(each).seconds for each in enough)
     assert asked <= 2 * (len(KEEPS) + len(GAMMAS)) + len(KEEPS)
+    assert trial.timed <= 1 + FINALISTS
 
 
 def test_what_is_not_worth_it_is_left_exact() -> None:
@@ -54,6 +62,27 @@ def test_what_is_not_worth_it_is_left_exact() -> None:
 
     assert trial.fastest(0.9) == Approximation()
     assert WORTH > 1
+
+
+def test_a_slow_minute_is_everybodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's pace changes between rounds; the ratio of what is timed in turn does not."""
+    clock = [0.0]
+    monkeypatch.setattr("lsr.tuning.time.perf_counter", lambda: clock[0])
+
+    @dataclass(frozen=True)
+    class Answer:
+        scores: npt.NDArray[np.float64]
+
+    calls = [0]
+
+    def search(_: int, settings: Approximation | None) -> Answer:
+        slowness = 5.0 if calls[0] >= 3 * 40 else 1.0  # from the second round on
+        calls[0] += 1
+        clock[0] += slowness * (2.0 if settings is None else 1.0)
+        return Answer(np.ones(1))
+
+    exact, fast = Trial(search, 40).seconds([None, Approximation(0.5)])
+    assert exact == 2 * fast
 
 
 def test_the_recall_must_be_above_the_wish_by_its_error() -> None:
