@@ -15,6 +15,9 @@ constexpr size_t kGroupsInTile = kTile / kGroup;
 constexpr size_t kBlocksInTile = kTile / kBlock;
 // Where more than this share of a tile's groups has to be read, reading them all in order costs less.
 constexpr double kMostGroups = 0.3;
+// And where more than this share, it will for a while.
+constexpr double kFarTooManyGroups = 0.6;
+constexpr size_t kLongPause = 8;
 constexpr size_t kLongestPause = 1024;
 // A document is scored rather than this many postings read that would complete its tile.
 constexpr size_t kPostingsAScore = 375;
@@ -108,7 +111,8 @@ void TileScanner::scan(size_t part, size_t tile) {
     }
 }
 
-void TileScanner::Pause::begin() {
+void TileScanner::Pause::begin(double share_of_groups) {
+    if (share_of_groups > kFarTooManyGroups) next = std::max(next, kLongPause);
     left = next;
     next = std::min(2 * next, kLongestPause);
 }
@@ -175,11 +179,11 @@ void TileScanner::scan_blocks(size_t tile, Reading reading) {
     const size_t n = find_groups(allowed);
     kernels_->add_row_groups(bounded_.rows.data(), bounded_.rows.size(), groups_.data(), n, acc_.get());
     const bool completed = collect(tile, allowed, n);
-    const bool many = double(n) > kMostGroups * double(n_groups_);
+    const double share = double(n) / double(n_groups_);
     if (reading == Reading::sparse) {
-        if (many) sparse_pause_.begin();
-    } else if (completed || (many && bounded_.lists.empty())) {
-        rare_pause_.begin();
+        if (share > kMostGroups) sparse_pause_.begin(share);
+    } else if (completed || (share > kMostGroups && bounded_.lists.empty())) {
+        rare_pause_.begin(share);
     }
     if (waiting_.size() >= kScoredTogether) score_waiting();
 }

@@ -59,11 +59,11 @@ class TileScanner {
     enum class Reading : uint8_t { rare, sparse, all };
 
     // Tiles until a way of reading is tried again after it did not pay: one, then twice as many each time, for
-    // the threshold rises ever more slowly.
+    // the threshold rises ever more slowly; and many at once where it was far from paying.
     struct Pause {
         size_t left = 0;
         size_t next = 1;
-        void begin();
+        void begin(double share_of_groups);
     };
 
     void enter_part(size_t part);
