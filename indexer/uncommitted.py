@@ -99,7 +99,7 @@ class Uncommitted:
 
     def checkpoint(self) -> Shard | None:
         """Move what is in memory to a new shard, durably; None if nothing is."""
-        if not len(self._pending):
+        if not self.n_waiting:
             return None
         shard = write_shard(
             self._storage,

@@ -194,7 +194,8 @@ class Trial:
 
     def fastest(self, recall: float) -> Approximation:
         """Of the settings that reach the recall. The fewer terms are read, the lower the bar has to be, so the
-        border between enough and too little is walked along like a staircase.
+        border between enough and too little is walked along like a staircase. It begins at settings that leave
+        nothing out, which always reach it.
         """
         from lsr.indexer.approximation import Approximation
 
@@ -208,7 +209,7 @@ class Trial:
             reached.append(Approximation(keep, GAMMAS[step]))
         finalists = sorted(reached, key=lambda settings: self.outcome(settings).seconds)[:FINALISTS]
         exact, *seconds = self.seconds([None, *finalists])
-        if not finalists or min(seconds) * WORTH >= exact:
+        if min(seconds) * WORTH >= exact:
             return Approximation()
         return finalists[seconds.index(min(seconds))]
 

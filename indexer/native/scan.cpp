@@ -15,7 +15,7 @@ constexpr size_t kGroupsInTile = kTile / kGroup;
 constexpr size_t kBlocksInTile = kTile / kBlock;
 // Where more than this share of a tile's groups has to be read, reading them all in order costs less.
 constexpr double kMostGroups = 0.3;
-// And where more than this share, it will for a while.
+// Where more than this share has to be read, the next tiles, kLongPause of them, will hardly be better.
 constexpr double kFarTooManyGroups = 0.6;
 constexpr size_t kLongPause = 8;
 constexpr size_t kLongestPause = 1024;
