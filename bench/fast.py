@@ -2,10 +2,10 @@
 
     python bench/fast.py --sets msmarco-dl:1000000 --engines seismic
 
-Settings are chosen on one half of the queries and everything printed is measured on the other: ours as `lsr
-tune` chooses them, Seismic's over a grid round what its authors advise; each the fastest whose recall is above
-the wish by its standard error. All are timed in turn: medians are of the best of three rounds, one thread, a
-query a call.
+The queries are halved. What answers one half was chosen on the other, so all are measured and none chose for
+itself: ours as `lsr tune` chooses, Seismic's settings over a grid round what its authors advise; each the
+fastest whose recall is above the wish by its standard error. All are timed in turn, each after a pass that is
+not timed: medians are of the best of three rounds, one thread, a query a call.
 """
 
 from __future__ import annotations
@@ -43,11 +43,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to answer the queries of the second half: how it is called, and what its answers are worth."""
+    """One way to answer the queries: by half, how it is called and with what."""
 
     facts: dict[str, Any]
-    search: Callable[[Any], Any]
-    queries: Sequence[Any]
+    searches: Sequence[Callable[[Any], Any]]
+    queries: Sequence[Sequence[Any]]
+
+    def seconds(self) -> npt.NDArray[np.float64]:
+        """Of each query, the first half's before the second's."""
+        times = []
+        for search, queries in zip(self.searches, self.queries, strict=True):
+            for query in queries:
+                begin = time.perf_counter()
+                search(query)
+                times.append(time.perf_counter() - begin)
+        return np.array(times)
 
 
 def main() -> None:
@@ -61,9 +71,7 @@ def main() -> None:
         order = np.random.default_rng(0).permutation(len(queries))[: options.most]
         halves = [[queries[at] for at in half] for half in np.array_split(order, 2)]
         for row in _measure(documents, halves, options):
-            print(
-                json.dumps({"set": documents.name, "k": options.k, "queries": len(halves[1])} | row), flush=True
-            )
+            print(json.dumps({"set": documents.name, "k": options.k, "queries": len(order)} | row), flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -97,13 +105,13 @@ def _measure(
         return ours.searcher.search(*query, options.k)
 
     truths = [[Answer(exactly(query)[1]) for query in half] for half in prepared]
-    contenders = [Contender({"engine": "lsr exact", "wished": None, "recall": 1.0}, exactly, prepared[1])]
+    contenders = [Contender({"engine": "lsr exact", "wished": None, "recall": 1.0}, [exactly] * 2, prepared)]
     contenders += _ours(ours, prepared, truths, options)
     if "seismic" in options.engines:
         contenders += _seismic(documents, halves, ours, truths, options)
     times = _time_in_turn(contenders)
-    for contender, us in zip(contenders, times, strict=True):
-        yield contender.facts | _figures(us, times[0])
+    for contender, seconds in zip(contenders, times, strict=True):
+        yield contender.facts | _figures(seconds * 1e6, times[0] * 1e6)
 
 
 def _ours(
@@ -112,22 +120,24 @@ def _ours(
     truths: Sequence[Sequence[Answer]],
     options: argparse.Namespace,
 ) -> Iterator[Contender]:
-    choosing = Trial(
-        lambda at, settings: Answer(
-            ours.searcher.search(*prepared[0][at], options.k, approximation=settings)[1]
-        ),
-        len(prepared[0]),
-    )
+    def search(query: Any, settings: Approximation | None) -> Any:
+        return ours.searcher.search(*query, options.k, approximation=settings)
+
+    trials = [
+        Trial(lambda at, settings, half=half: Answer(search(half[at], settings)[1]), len(half))
+        for half in prepared
+    ]
     for wished in options.recalls:
-        settings = choosing.fastest(wished)
-
-        def approximately(query: Any, settings: Approximation = settings) -> Any:
-            return ours.searcher.search(*query, options.k, approximation=settings)
-
-        recall, _ = _mean_recall([Answer(approximately(query)[1]) for query in prepared[1]], truths[1])
+        chosen = [trial.fastest(wished) for trial in reversed(trials)]  # for each half, on the other
+        searches = [lambda query, settings=settings: search(query, settings) for settings in chosen]
+        found = [
+            [Answer(answer(query)[1]) for query in half]
+            for answer, half in zip(searches, prepared, strict=True)
+        ]
+        recall, _ = _mean_recall([*found[0], *found[1]], [*truths[0], *truths[1]])
         facts = {"engine": "lsr fast", "wished": wished, "recall": recall}
-        chosen = {"settings": {"keep": settings.keep, "gamma": settings.gamma}}
-        yield Contender(facts | chosen, approximately, prepared[1])
+        settings = [{"keep": each.keep, "gamma": each.gamma} for each in chosen]
+        yield Contender(facts | {"settings": settings}, searches, prepared)
 
 
 def _seismic(
@@ -148,54 +158,53 @@ def _seismic(
         engine.settings = settings
         return engine.search(query, options.k)
 
-    def recall_of(settings: Settings, half: int) -> tuple[float, float]:
-        """Its mean and standard error, by our exact scores of what it found."""
-        found = [
+    def found(settings: Settings, half: int) -> list[Answer]:
+        """Our exact scores of what it found."""
+        return [
             Answer(ours.searcher.scores(np.array(search(query, settings), np.int64), *ours.prepare(vector)))
             for query, vector in zip(prepared[half], halves[half], strict=True)
         ]
-        return _mean_recall(found, truths[half])
 
-    def chosen(wished: float) -> Settings:
-        """The fastest that reaches it, else the one nearest to it."""
+    def chosen(wished: float, half: int) -> Settings:
+        """The fastest that reaches it on a half, else the one nearest to it."""
         reached, nearest = [], []
         for in_order, cut in itertools.product((True, False), QUERY_CUTS):
             for heap in HEAP_FACTORS:
                 settings = Settings(cut, heap, in_order)
-                mean, error = recall_of(settings, 0)
+                mean, error = _mean_recall(found(settings, half), truths[half])
                 nearest.append((mean, settings))
                 if mean - error >= wished:
-                    us = _time_all(lambda query, settings=settings: search(query, settings), prepared[0])
-                    reached.append((float(np.median(us)), settings))
+                    searches = [lambda query, settings=settings: search(query, settings)]
+                    median = float(np.median(Contender({}, searches, [prepared[half]]).seconds()))
+                    reached.append((median, settings))
                     break  # lower factors only take longer
         key: Callable[[tuple[float, Settings]], float] = lambda pair: pair[0]  # noqa: E731
         return min(reached, key=key)[1] if reached else max(nearest, key=key)[1]
 
-    for wished, settings in [(None, Settings()), *((wished, chosen(wished)) for wished in options.recalls)]:
-        facts = {"engine": "seismic", "wished": wished, "recall": recall_of(settings, 1)[0]}
+    example = [(None, [Settings()] * 2)]
+    for wished, pair in [
+        *example,
+        *((wished, [chosen(wished, 1), chosen(wished, 0)]) for wished in options.recalls),
+    ]:
+        recall, _ = _mean_recall([*found(pair[0], 0), *found(pair[1], 1)], [*truths[0], *truths[1]])
+        facts = {"engine": "seismic", "wished": wished, "recall": recall}
         yield Contender(
-            facts | {"settings": asdict(settings), "bytes_per_posting": bytes_per_posting},
-            lambda query, settings=settings: search(query, settings),
-            prepared[1],
+            facts | {"settings": [asdict(each) for each in pair], "bytes_per_posting": bytes_per_posting},
+            [lambda query, settings=settings: search(query, settings) for settings in pair],
+            prepared,
         )
 
 
 def _time_in_turn(contenders: Sequence[Contender]) -> list[npt.NDArray[np.float64]]:
-    """Microseconds of each query: of the best of its rounds, in which the contenders follow each other."""
-    best = [np.full(len(contender.queries), np.inf) for contender in contenders]
+    """Seconds of each query: of the best of its rounds, in which the contenders follow each other. Each answers
+    all untimed first, so that it finds its own data in the caches and not another's.
+    """
+    best = [np.full(sum(map(len, contender.queries)), np.inf) for contender in contenders]
     for _ in range(ROUNDS):
         for at, contender in enumerate(contenders):
-            np.minimum(best[at], _time_all(contender.search, contender.queries), out=best[at])
+            contender.seconds()
+            np.minimum(best[at], contender.seconds(), out=best[at])
     return best
-
-
-def _time_all(search: Callable[[Any], Any], queries: Sequence[Any]) -> npt.NDArray[np.float64]:
-    us = np.empty(len(queries))
-    for at, query in enumerate(queries):
-        begin = time.perf_counter()
-        search(query)
-        us[at] = (time.perf_counter() - begin) * 1e6
-    return us
 
 
 def _figures(us: npt.NDArray[np.float64], exact_us: npt.NDArray[np.float64]) -> dict[str, float]:
