@@ -2,7 +2,8 @@
 
     LSR_COLLECTIONS=... python bench/life.py --set msmarco-dl:1000000
 
-``build``:   documents with ids, a number of metadata and vectors in memory; CollectionWriter, on two threads.
+``build``:   documents with ids, a number of metadata and vectors in memory; CollectionWriter, on two threads; once
+             reordered, and as they come for the rest.
 ``filters``: searches with a filter whose bitmap is at hand over those without, by the share that it keeps.
 ``commit``:  1,000 documents that replace others are added and committed, until a search finds one of them.
 """
@@ -48,6 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         index = Path(scratch) / "index"
         for row in chain(
+            build(documents, index, max(options.memory) << 20, reorder=True),
             chain.from_iterable(build(documents, index, memory << 20) for memory in options.memory),
             filters(index, queries, options.k),
             commits(documents, index),
@@ -55,7 +57,9 @@ def main() -> None:
             print(json.dumps(about | row), flush=True)
 
 
-def build(documents: Documents, index: Path, memory: int) -> Iterator[dict[str, object]]:
+def build(
+    documents: Documents, index: Path, memory: int, *, reorder: bool = False
+) -> Iterator[dict[str, object]]:
     """Metadata are a number each, drawn at random: the filters keep those below a share."""
     rng = np.random.default_rng(0)
     ranks = rng.random(len(documents))
@@ -67,7 +71,7 @@ def build(documents: Documents, index: Path, memory: int) -> Iterator[dict[str, 
     with watched_anonymous() as peak:
         started = time.perf_counter()
         with CollectionWriter.create(
-            index, [_field(documents)], overwrite=True, memory=memory, threads=2
+            index, [_field(documents)], overwrite=True, memory=memory, threads=2, reorder=reorder
         ) as writer:
             _add(writer, rows, vectors, range(0, len(rows), BATCH))
             added = time.perf_counter()
@@ -75,6 +79,7 @@ def build(documents: Documents, index: Path, memory: int) -> Iterator[dict[str, 
         seconds = time.perf_counter() - started
     yield {
         "part": "build",
+        "reorder": reorder,
         "seconds": round(seconds, 2),
         "adding_seconds": round(added - started, 2),
         "documents_per_minute": round(60 * len(rows) / seconds),

@@ -25,6 +25,13 @@ def build_lists(
     scale: float = 1.0,
 ) -> dict[str, npt.NDArray[Any]]: ...
 
+HEAVIEST: int
+
+def heaviest_terms(
+    indptr: _Int64, terms: npt.NDArray[Any], weights: npt.NDArray[Any], *, scale: float = 1.0
+) -> _UInt32: ...
+def bisected_order(heaviest: _UInt32, *, threads: int = 1) -> _UInt32: ...
+
 class SegmentView:
     def __init__(self, n_documents: int, fields: Sequence[Any]) -> None: ...
     @property

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from lsr.indexer.arrays import SUFFIX, Array, open_array, write_array
 from lsr.indexer.checksums import check_file, file_entry, sealed, unsealed
-from lsr.indexer.documents import DocumentRow, DocumentTable, write_documents
+from lsr.indexer.documents import DocumentRow, DocumentTable, Positions, write_documents
 from lsr.indexer.ids import UInt64Array, candidates, sorted_keys
 from lsr.indexer.manifest import FieldEntry, FileEntry
 from lsr.indexer.rows import BoolArray, Forward, Int64Array, PendingRows, require_rows
@@ -93,6 +93,9 @@ class Shard:
 
     def documents(self) -> Iterator[DocumentRow]:
         return self._documents.rows()
+
+    def fetch(self, positions: Positions) -> list[DocumentRow]:
+        return self._documents.fetch(positions)
 
     def terms(self, field_name: str) -> list[str]:
         """The terms of a counted field that this shard added."""

@@ -18,6 +18,7 @@ from lsr.indexer.checksums import file_entry
 from lsr.indexer.fields import QueryTable
 from lsr.indexer.manifest import FieldEntry, Manifest, SegmentEntry
 from lsr.indexer.query_tables import pack_table
+from lsr.indexer.reordering import reordered
 from lsr.indexer.rows import BoolArray, RowSource, live_chunks, n_live
 from lsr.indexer.segments import Segment, write_segment
 from lsr.indexer.storage import Storage
@@ -55,11 +56,19 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class SegmentMaking:
-    """How segments are made: at most so many non-zeros each, on so many threads, under new ids."""
+    """How segments are made: at most so many non-zeros each, on so many threads, under new ids.
+
+    reorder: new documents are put next to those like them
+    """
 
     segment_nnz: int
     threads: int
     new_id: Callable[[], str]
+    reorder: bool = False
+
+    def arranged(self, group: Sequence[RowSource], fields: Sequence[FieldEntry]) -> Sequence[RowSource]:
+        """The sources of a segment as it is to hold them."""
+        return [reordered(group, fields, threads=self.threads)] if self.reorder else group
 
 
 def write_generation(
@@ -70,7 +79,9 @@ def write_generation(
     fields = [_next_field(storage, index, folder, entry, changes) for entry in base.fields]
     kept = [_next_entry(storage, index, generation, item, fields) for item in changes.kept if item.live.any()]
     added = [
-        write_segment(storage, index, making.new_id(), group, fields, threads=making.threads)
+        write_segment(
+            storage, index, making.new_id(), making.arranged(group, fields), fields, threads=making.threads
+        )
         for group in grouped(changes.added, fields, making.segment_nnz)
     ]
     manifest = next_manifest(base, generation, fields, [*kept, *added])

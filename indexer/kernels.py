@@ -15,17 +15,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsr.indexer._native import Searcher, SegmentView, active_isa, supported_isa
+from lsr.indexer._native import HEAVIEST, Searcher, SegmentView, active_isa, supported_isa
+from lsr.indexer._native import bisected_order as _bisected_order
 from lsr.indexer._native import build_lists as _build_lists
+from lsr.indexer._native import heaviest_terms as _heaviest_terms
 from lsr.indexer.approximation import Approximation
 
 __all__ = [
+    "HEAVIEST",
     "Approximation",
     "FieldView",
     "Searcher",
     "SegmentView",
     "active_isa",
+    "bisected_order",
     "build_lists",
+    "heaviest_terms",
     "supported_isa",
 ]
 
@@ -66,3 +71,24 @@ def build_lists(
     Raises InvalidArgumentError on a term >= n_terms, terms that do not ascend, or a weight not above 0.
     """
     return _build_lists(indptr, terms, weights, n_terms=n_terms, threads=threads, scale=scale)
+
+
+def heaviest_terms(
+    indptr: npt.NDArray[np.int64], terms: Array, weights: Array, *, scale: float = 1.0
+) -> npt.NDArray[np.uint32]:
+    """What ``bisected_order`` knows documents by: the terms of largest weight of each, shape (n_documents, 32).
+
+    Shorter rows are filled up with 2**32 - 1. The arrays are those of ``FieldView``.
+    """
+    return _heaviest_terms(indptr, terms, weights, scale=scale).reshape(-1, HEAVIEST)
+
+
+def bisected_order(heaviest: npt.NDArray[np.uint32], *, threads: int = 1) -> npt.NDArray[np.uint32]:
+    """An order of documents in which neighbours share terms: row numbers of ``heaviest``, shape (n_documents,).
+
+    heaviest: of ``heaviest_terms``; overwritten
+    Recursive graph bisection (Dhulipala et al., KDD 2016, section 4), with gains as derivatives. The result is
+    the same for any number of threads. A million documents take 13 s on two threads, a third of it
+    ``heaviest_terms``, and 150 bytes each meanwhile.
+    """
+    return _bisected_order(heaviest.reshape(-1), threads=threads)

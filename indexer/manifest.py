@@ -23,6 +23,7 @@ from lsr.errors import IndexCorruptError, IndexNotFoundError, IndexTooNewError, 
 FORMAT = 1
 OLDEST_FORMAT = 1
 MANIFEST_NAME = "manifest.json"
+REORDERED = "reordered"  # a setting: true where the index was built with like documents next to each other
 
 MAX_MANIFEST_BYTES = 256 << 20
 
@@ -130,6 +131,11 @@ class Manifest:
     @property
     def n_documents(self) -> int:
         return sum(segment.n_live for segment in self.segments)
+
+    @property
+    def reordered(self) -> bool:
+        """Its first documents lie in an order of the build's making, not in the input's."""
+        return self.settings.get(REORDERED) is True
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 from lsr.indexer.arrays import Array
-from lsr.indexer.documents import DocumentRow
+from lsr.indexer.documents import DocumentRow, Positions
 from lsr.indexer.ids import UInt64Array
 
 from lsr.errors import IndexCorruptError
@@ -71,6 +71,16 @@ class Forward:
             indptr - first, self.terms[first:last], self.values[first:last], self.lengths[start:stop]
         )
 
+    def take(self, positions: Int64Array) -> Forward:
+        """The rows at these positions, in this order."""
+        starts = self.indptr[positions].astype(np.int64)
+        sizes = self.indptr[positions + 1].astype(np.int64) - starts
+        indptr = np.zeros(len(positions) + 1, np.int64)
+        np.cumsum(sizes, out=indptr[1:])
+        entries = np.repeat(starts - indptr[:-1], sizes) + np.arange(indptr[-1])
+        lengths = self.lengths[positions] if len(self.lengths) else self.lengths
+        return Forward(indptr, self.terms[entries], self.values[entries], lengths)
+
     def where(self, kept: BoolArray) -> Forward:
         """The rows where ``kept``, shape (n,), is true."""
         sizes = self.sizes
@@ -79,6 +89,18 @@ class Forward:
         entries = np.repeat(kept, sizes)
         lengths = self.lengths[kept] if len(self.lengths) else self.lengths
         return Forward(indptr, self.terms[entries], self.values[entries], lengths)
+
+
+class FieldReader(Protocol):
+    """Rows of one field that are read in pieces."""
+
+    def __len__(self) -> int: ...
+
+    def rows(self, start: int, stop: int) -> Forward:
+        """Rows start to stop, with an indptr that begins at 0."""
+
+    def take(self, positions: Int64Array) -> Forward:
+        """The rows at these positions, in this order."""
 
 
 class RowSource(Protocol):
@@ -95,13 +117,16 @@ class RowSource(Protocol):
     def nnz(self, field_name: str) -> int:
         """Non-zeros in a field, those of dead documents included."""
 
-    def forward(self, field_name: str) -> Forward: ...
+    def forward(self, field_name: str) -> FieldReader: ...
 
     def id_hashes(self) -> UInt64Array:
         """``hash_ids`` of the ids, in the order of positions."""
 
     def documents(self) -> Iterator[DocumentRow]:
         """All documents, the dead ones too."""
+
+    def fetch(self, positions: Positions) -> list[DocumentRow]:
+        """The documents at these positions, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +203,10 @@ class PendingRows:
 
     def documents(self) -> Iterator[DocumentRow]:
         return (row for batch in self._batches for row in batch.rows)
+
+    def fetch(self, positions: Positions) -> list[DocumentRow]:
+        rows = list(self.documents())
+        return [rows[position] for position in positions]
 
 
 def concatenate(parts: Sequence[Forward]) -> Forward:

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from lsr.indexer import bm25, precision
 from lsr.indexer.arrays import SUFFIX, Array, ArrayWriter, Load, open_array, write_array
 from lsr.indexer.checksums import file_entry
-from lsr.indexer.documents import DocumentRow, DocumentTable, write_documents
+from lsr.indexer.documents import DocumentRow, DocumentTable, Positions, write_documents
 from lsr.indexer.ids import UInt64Array, candidates, hash_ids, sorted_keys
 from lsr.indexer.kernels import FieldView, SegmentView, build_lists
 from lsr.indexer.manifest import FieldCounts, FieldEntry, FileEntry, SegmentEntry
@@ -414,3 +414,6 @@ class LiveSegment:
 
     def documents(self) -> Iterator[DocumentRow]:
         return self.segment.documents.rows()
+
+    def fetch(self, positions: Positions) -> list[DocumentRow]:
+        return self.segment.documents.fetch(positions)

@@ -53,6 +53,7 @@ class IndexDescription:
     deleted:   entries whose space a merge would give back
     truncated: texts that were longer than the model reads, of all that were ever added; None if nobody counted
     split:     documents that were cut into passages, likewise
+    reordered: like documents were put next to each other when it was built
     staged:    what waits for a commit; None if nothing does
     tuned:     what `lsr tune` found for fast searches
     """
@@ -69,6 +70,7 @@ class IndexDescription:
     segments: int
     size_bytes: int
     fields: Sequence[FieldDescription]
+    reordered: bool = False
     staged: StagedDescription | None = None
     tuned: Sequence[Tuned] = ()
 
@@ -91,6 +93,7 @@ def describe(collection: Collection) -> IndexDescription:
         segments=collection.n_segments,
         size_bytes=collection.size_bytes,
         fields=[_described(info) for info in collection.fields],
+        reordered=manifest.reordered,
         staged=None if staged is None else StagedDescription(staged.added, staged.removed),
         tuned=collection.tuned,
     )

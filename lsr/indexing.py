@@ -224,6 +224,7 @@ def index_documents(
     source: Mapping[str, object] | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    reorder: bool = False,
     memory: int | None = None,
     threads: int = 1,
     expected: int | None = None,
@@ -235,6 +236,7 @@ def index_documents(
     documents: in the source's order; with ``resume`` from its beginning again, what is done is passed over
     report:    of the reader of ``documents``, for records that it skips
     source:    what identifies the input, so that the build can be resumed; None if it cannot be read again
+    reorder:   put like documents next to each other (``CollectionWriter.create``)
     expected:  documents in the source, if that is known or can be guessed; for the forecast
     on_forecast: called once, after the first batches or at the end of a short source
     progress:  called with the number of documents done since the last call
@@ -254,6 +256,7 @@ def index_documents(
         source=source,
         resume=resume,
         overwrite=overwrite,
+        reorder=reorder,
         memory=memory or DEFAULT_MEMORY,
         threads=threads,
     ) as writer:

@@ -40,6 +40,7 @@ def builders() -> dict[str, Build]:
     """Every engine by name, ours first. Their libraries are imported when they are built."""
     return {
         "lsr": _imported("ours", "build"),
+        "lsr reordered": _imported("ours", "build_reordered"),
         "numba TAAT": _imported("taat", "build"),
         "splade-index": _imported("splade_index", "build"),
         "scipy": _imported("scipy_product", "build"),

@@ -1,4 +1,4 @@
-"""This package's engine: one field, one segment, lists and vectors in memory."""
+"""This package's engine: one field, one segment, lists and vectors in memory; as collected or reordered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lsr.indexer.kernels import FieldView, Searcher, SegmentView, build_lists
+import numpy.typing as npt
+from lsr.indexer.kernels import (
+    FieldView,
+    Searcher,
+    SegmentView,
+    bisected_order,
+    build_lists,
+    heaviest_terms,
+)
 from vectors import Documents
 
 from peers import QueryVector
@@ -15,15 +23,19 @@ from peers import QueryVector
 class Ours:
     name = "lsr"
 
-    def __init__(self, segment: SegmentView, size_bytes: int, isa: str = "") -> None:
+    def __init__(
+        self, segment: SegmentView, size_bytes: int, isa: str = "", order: npt.NDArray[np.uint32] | None = None
+    ) -> None:
+        """order: the document of each row, where that is not the row's own number."""
         self.segment = segment
         self.searcher = Searcher([segment], isa=isa)
         self.size_bytes = size_bytes
+        self.order = order
 
     def with_isa(self, isa: str) -> Ours:
         """The same index, searched with a lower instruction set."""
-        lower = Ours(self.segment, self.size_bytes, isa)
-        lower.name = f"lsr ({isa})"
+        lower = Ours(self.segment, self.size_bytes, isa, self.order)
+        lower.name = f"{self.name} ({isa})"
         return lower
 
     def prepare(self, query: QueryVector) -> Any:
@@ -31,11 +43,38 @@ class Ours:
         return np.zeros(len(terms), np.uint32), np.ascontiguousarray(terms), np.ascontiguousarray(weights)
 
     def search(self, prepared: Any, k: int) -> Any:
-        return self.searcher.search(*prepared, k)[0]
+        rows = self.searcher.search(*prepared, k)[0]
+        return rows if self.order is None else self.order[rows]
 
 
 def build(documents: Documents, _folder: Path) -> Ours:
-    vectors = (documents.indptr, documents.terms, documents.weights)
-    lists = build_lists(*vectors, n_terms=documents.vocabulary_size)
-    segment = SegmentView(len(documents), [FieldView(*vectors, lists)])
-    return Ours(segment, sum(array.nbytes for array in (*vectors, *lists.values())))
+    return _built(documents.indptr, documents.terms, documents.weights, documents.vocabulary_size)
+
+
+def build_reordered(documents: Documents, _folder: Path) -> Ours:
+    """Documents put next to those like them, as `lsr index --reorder` does within a segment; one thread."""
+    heaviest = heaviest_terms(documents.indptr, documents.terms, documents.weights)
+    order = bisected_order(heaviest)
+    del heaviest
+    sizes = np.diff(documents.indptr)[order]
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    terms, weights = np.empty(documents.nnz, documents.terms.dtype), np.empty(documents.nnz, np.float32)
+    for row, document in enumerate(order):
+        here = slice(indptr[row], indptr[row + 1])
+        there = slice(documents.indptr[document], documents.indptr[document + 1])
+        terms[here], weights[here] = documents.terms[there], documents.weights[there]
+    ours = _built(indptr, terms, weights, documents.vocabulary_size)
+    reordered = Ours(ours.segment, ours.size_bytes, order=order)
+    reordered.name = "lsr reordered"
+    return reordered
+
+
+def _built(
+    indptr: npt.NDArray[np.int64],
+    terms: npt.NDArray[np.uint16],
+    weights: npt.NDArray[np.float32],
+    n_terms: int,
+) -> Ours:
+    lists = build_lists(indptr, terms, weights, n_terms=n_terms)
+    segment = SegmentView(len(indptr) - 1, [FieldView(indptr, terms, weights, lists)])
+    return Ours(segment, sum(array.nbytes for array in (indptr, terms, weights, *lists.values())))

@@ -76,16 +76,20 @@ def build_from(
     encoder: Mapping[str, object] | None = None,
     storage: WeightStorage = "float32",
     overwrite: bool = False,
+    reorder: bool = False,
     memory: int = DEFAULT_MEMORY,
     threads: int = 1,
 ) -> int:
     """Make an index of one encoded field; returns the number of documents.
 
     encoder: facts about the model that made the vectors, if they are known; queries must come from the same
+    reorder: put like documents next to each other (``CollectionWriter.create``)
     """
     facts = dict(encoder or {"name": imported.name})
     spec = FieldSpec(field, "encoded", imported.vocabulary, facts, storage=storage)
-    with CollectionWriter.create(path, [spec], overwrite=overwrite, memory=memory, threads=threads) as writer:
+    with CollectionWriter.create(
+        path, [spec], overwrite=overwrite, reorder=reorder, memory=memory, threads=threads
+    ) as writer:
         for documents, rows in imported.batches():
             writer.add(documents, {field: rows})
         n_documents = writer.n_documents

@@ -13,6 +13,7 @@
 #include "cpu.h"
 #include "errors.h"
 #include "parallel.h"
+#include "reorder.h"
 #include "searcher.h"
 
 namespace nb = nanobind;
@@ -342,6 +343,33 @@ nb::dict build_lists(nb::handle indptr, nb::handle terms, nb::handle weights, ui
     return arrays;
 }
 
+nb::object heaviest_terms(nb::handle indptr, nb::handle terms, nb::handle weights, float scale) {
+    Owners owners;
+    const lsr::Forward forward = forward_from(indptr, terms, weights, scale, owners);
+    uint32_t* heaviest;
+    nb::object result = new_numpy(forward.n_documents * lsr::kHeaviest, heaviest);
+    nb::gil_scoped_release unlocked;
+    lsr::heaviest_terms(forward, heaviest);
+    return result;
+}
+
+nb::object bisected_order(const nb::ndarray<uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>& heaviest,
+                          int threads) {
+    if (heaviest.size() % lsr::kHeaviest != 0) {
+        throw lsr::InvalidArgument("heaviest must hold " + std::to_string(lsr::kHeaviest) +
+                                   " terms a document, so not " + std::to_string(heaviest.size()) + " in all");
+    }
+    std::vector<uint32_t> order;
+    {
+        nb::gil_scoped_release unlocked;
+        order = lsr::bisected_order(heaviest.data(), heaviest.size() / lsr::kHeaviest, std::max(threads, 1));
+    }
+    uint32_t* documents;
+    nb::object result = new_numpy(order.size(), documents);
+    std::copy(order.begin(), order.end(), documents);
+    return result;
+}
+
 // Each C++ exception becomes the class of lsr/errors.py that says who must act.
 void register_errors() {
     static nb::handle invalid, corrupt;  // never released: the interpreter is gone before statics are
@@ -371,6 +399,10 @@ NB_MODULE(_native, m) {
         "The best instruction set of this processor.");
     m.def("build_lists", &build_lists, "indptr"_a, "terms"_a, "weights"_a, nb::kw_only(), "n_terms"_a,
           "threads"_a = 1, "scale"_a = 1.0f);
+    m.attr("HEAVIEST") = lsr::kHeaviest;
+    m.def("heaviest_terms", &heaviest_terms, "indptr"_a, "terms"_a, "weights"_a, nb::kw_only(),
+          "scale"_a = 1.0f);
+    m.def("bisected_order", &bisected_order, "heaviest"_a.noconvert(), nb::kw_only(), "threads"_a = 1);
     nb::class_<SegmentView>(m, "SegmentView")
         .def(nb::init<size_t, nb::sequence>(), "n_documents"_a, "fields"_a)
         .def_prop_ro("n_documents", [](const SegmentView& view) { return view.segment.n_documents; });

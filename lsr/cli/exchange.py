@@ -87,6 +87,7 @@ def import_(
         options.Storage, typer.Option(help="How weights are kept: exactly, or smaller.")
     ] = options.Storage.FLOAT32,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the index there.")] = False,
+    reorder: options.Reorder = False,
     as_json: options.Json = False,
 ) -> None:
     """Make an index of vectors that another tool made; it is searched with weighted terms, over REST or Python.
@@ -100,7 +101,7 @@ def import_(
     from lsr.indexer.formats.exchange import build_from
 
     imported = _import(source, format_, scale)
-    documents = build_from(imported, output, storage=storage.value, overwrite=overwrite)
+    documents = build_from(imported, output, storage=storage.value, overwrite=overwrite, reorder=reorder)
     if as_json:
         print_json({"path": str(output), "documents": documents, "lost": list(imported.lost)})
         return

@@ -63,6 +63,7 @@ def index(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the index there; it stays until the new one is done.")
     ] = False,
+    reorder: options.Reorder = False,
     memory: options.Memory = None,
     threads: options.Threads = None,
     as_json: options.Json = False,
@@ -135,6 +136,7 @@ def index(
                 source=opened.fingerprint,
                 resume=resume,
                 overwrite=overwrite,
+                reorder=reorder,
                 memory=limit,
                 threads=threads or available_threads(),
                 expected=opened.expected,

@@ -53,7 +53,9 @@ def info(index: options.Index, as_json: options.Json = False) -> None:
 
 
 def _uses(description: IndexDescription) -> Iterator[str]:
-    """What became of texts, and what was asked for besides the models' names."""
+    """What became of documents and texts, and what was asked for besides the models' names."""
+    if description.reordered:
+        yield "reordered: like documents were put next to each other when the index was built"
     if description.truncated or description.split:
         yield (
             f"of all texts ever added {description.truncated or 0:,} were longer than the model reads and were"

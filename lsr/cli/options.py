@@ -163,6 +163,14 @@ Memory = Annotated[
     str | None,
     typer.Option(help="Working memory to stay within, as 512M or 4G.", show_default=False),
 ]
+Reorder = Annotated[
+    bool,
+    typer.Option(
+        "--reorder",
+        help="Put like documents next to each other: searches of large indexes take 0.85 to 0.99 of their time,"
+        " the build half a minute more a million documents. Equal scores then rank by that order.",
+    ),
+]
 Format = Annotated[
     str | None,
     typer.Option("--format", help="How the source is read, if its name does not say.", show_default=False),

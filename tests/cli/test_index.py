@@ -96,6 +96,25 @@ def test_overwrite_replaces_and_without_it_nothing_happens(
     assert lsr("info", index, "--json").json["documents"] == 1
 
 
+def test_reordered_documents_are_found_and_the_index_says_so(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path
+) -> None:
+    lines = [{"_id": f"d{at}", "text": ("red apple", "blue sea")[at % 2] + f" {at}"} for at in range(40)]
+    plain, other = tmp_path / "plain", tmp_path / "other"
+    for path, given in ((plain, ()), (other, ("--reorder",))):
+        assert lsr("index", write_lines(lines), "-o", path, "--model", "bm25", *given).status == 0
+
+    for question in ("apple 12", "sea"):
+        hits = [lsr("search", path, question, "-k", "40", "--json").json["hits"] for path in (plain, other)]
+        assert len({tuple(sorted((hit["score"], hit["id"]) for hit in each)) for each in hits}) == 1
+    assert [lsr("info", path, "--json").json["reordered"] for path in (plain, other)] == [False, True]
+    assert "like documents were put next to each other" in lsr("info", other).out
+    lsr("export", other, tmp_path / "v.jsonl")
+    again = lsr("import", tmp_path / "v.jsonl", "-o", tmp_path / "again", "--reorder")
+    assert (again.status, "40 documents" in again.out) == (0, True)
+    assert lsr("info", tmp_path / "again", "--json").json["reordered"] is True
+
+
 def test_skip_counts_what_cannot_be_used(lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path) -> None:
     source = write_lines([{"_id": "a", "text": "one"}, "{broken", {"_id": "b", "text": "two"}, *["{"] * 6])
     skipping = ("--model", "bm25", "--on-error", "skip", "--json")
