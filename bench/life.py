@@ -2,8 +2,8 @@
 
     LSR_COLLECTIONS=... python bench/life.py --set msmarco-dl:1000000
 
-``build``:   documents with ids, a number of metadata and vectors in memory; CollectionWriter, on two threads; once
-             reordered, and as they come for the rest.
+``build``:   documents with ids, a number of metadata and vectors in memory; CollectionWriter, on two threads;
+             once reordered, then as they come, which is what the rest is measured on.
 ``filters``: searches with a filter whose bitmap is at hand over those without, by the share that it keeps.
 ``commit``:  1,000 documents that replace others are added and committed, until a search finds one of them.
 """
