@@ -24,22 +24,63 @@ sys.path.insert(0, str(HERE))
 
 from report import Machine, Report, Table  # noqa: E402 - found beside this file
 
+ENGINES = ("lsr", "numba TAAT", "splade-index", "PISA MaxScore", "PISA BM-WAND", "qdrant-edge", "Lucene impact")
+MILLION = ("lsr", "lsr reordered", "numba TAAT", "splade-index", "PISA MaxScore", "qdrant-edge")
+
+
+def _apart(name: str, title: str) -> dict[str, list[str]]:
+    """Two rounds in opposite order, each engine in a process of its own: together they do not fit."""
+    return {
+        f"{title}, {engine}, round {round_}": [
+            *("engine.py", "--sets", name, "--engines", engine, "--most", "1300"),
+            *("--rounds", "1", "--recalled", "2" if engine == "lsr" and round_ == 1 else "0", "--isas"),
+        ]
+        for round_, order in ((1, ("lsr", "numba TAAT")), (2, ("numba TAAT", "lsr")))
+        for engine in order
+    }
+
+
 # By suite: the scripts to run, each with a title for its table.
 SUITES: dict[str, dict[str, list[str]]] = {
     "engine": {
-        "Engines over 35,697 passages": ["engine.py"],
+        "Engines over 35,697 passages": ["engine.py", "--rounds", "2", "--engines", *ENGINES, "scipy"],
         "Engines over 236,404 passages": [
-            *("engine.py", "--sets", "wiki-lead", "--most", "300", "--engines", "lsr", "numba TAAT"),
-            *("splade-index", "PISA MaxScore", "qdrant-edge", "Lucene impact"),
+            *("engine.py", "--sets", "wiki-lead", "--most", "1300", "--rounds", "2", "--engines"),
+            *(*ENGINES, "lsr reordered"),
         ],
         "Engines over a million synthetic documents": [
-            *("engine.py", "--sets", "msmarco-dl:1000000"),
-            *("--engines", "lsr", "numba TAAT", "splade-index"),
+            *("engine.py", "--sets", "msmarco-dl:1000000", "--rounds", "2", "--load", "memory"),
+            *("--recalled", "10", "--engines", *MILLION),
+        ],
+        "Engines over a million synthetic documents of wiki-lead's": [
+            *(
+                "engine.py",
+                "--sets",
+                "wiki-lead:1000000",
+                "--most",
+                "1300",
+                "--rounds",
+                "2",
+                "--load",
+                "memory",
+            ),
+            *("--recalled", "3", "--isas", "--engines", "lsr", "lsr reordered", "numba TAAT"),
+        ],
+        "A million documents as mapped files": [
+            *("engine.py", "--sets", "msmarco-dl:1000000", "--rounds", "2", "--load", "map", "--isas"),
+            *("--recalled", "0", "--engines", "lsr"),
         ],
         "The fast mode and Seismic": [
-            *("fast.py", "--sets", "msmarco-dl", "wiki-lead", "--engines", "seismic", "--most", "400"),
+            *("fast.py", "--sets", "msmarco-dl", "wiki-lead", "msmarco-dl:1000000"),
+            *("--engines", "seismic", "--most", "2200", "--load", "memory"),
         ],
         "Storage of weights": ["storage.py"],
+    },
+    "large": {
+        **_apart("msmarco-dl:4400000", "4.4 million documents"),
+        **_apart("msmarco-dl:8800000", "8.8 million documents"),
+        **_apart("wiki-lead:8800000", "8.8 million documents of wiki-lead's"),
+        "The fast mode at 8.8 million documents": ["fast.py", "--sets", "msmarco-dl:8800000"],
     },
     "quality": {"Quality": ["quality.py"]},
     "memory": {"Memory over 35,697 passages": ["memory.py"]},
