@@ -2,24 +2,25 @@
 
     python bench/builds.py HEAD~1 . --sets msmarco-dl:1000000 --load memory
 
-Each revision (`.`: the files as they stand) is built as the package is, and searched by a process of its own,
-all over the same vectors and from the same Python. They take turns every few queries, in either order, so that
-a slow minute of the machine is everybody's; of each query the best round counts, one thread, a query a call.
-Prints for each its median, mean and 99th percentile, their ratios to the first build's, and whether its hits
-and scores are the first one's to the bit.
+Each revision (`.`: the files as they stand) is built as the package is, and searched by a process of its own
+with its own Python, over the same vectors. They take turns every few queries, in either order, so that a slow
+minute of the machine is everybody's; of each query the best round counts, one thread, a query a call. For each
+the median, mean and 99th percentile are printed, their ratios to the first build's, and whether its hits and
+scores are the first one's to the bit.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.machinery
 import importlib.util
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 BUILDS = ROOT / "build" / "compared"
-MODULE = "lsr.indexer._native"
 TURN = 40  # queries
 
 logger = logging.getLogger(__name__)
@@ -48,9 +48,9 @@ def main() -> None:
     if options.serve:
         _serve(options)
         return
-    modules = [_built(revision) for revision in options.revisions]
+    packages = [_built(revision) for revision in options.revisions]
     for name in options.sets:
-        workers = [Worker(module, name) for module in modules]
+        workers = [Worker(package, name) for package in packages]
         try:
             for k in options.k:
                 for row in _compared(workers, options, k):
@@ -71,7 +71,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--queries", type=int, default=1000, help="questions beside the collection's own")
     parser.add_argument("--most", type=int, default=None, help="use no more queries than this in all")
     parser.add_argument("--load", choices=["map", "memory"], default="map")
-    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)  # a worker's native module
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # what a worker does
     options = parser.parse_args()
     if options.collections is None:
         parser.error("name the folder of collections with --collections or LSR_COLLECTIONS")
@@ -83,7 +83,7 @@ def _options() -> argparse.Namespace:
 
 
 def _built(revision: str) -> Path:
-    """The native module of a revision. Kept and built upon by name, so the files as they are build quickly."""
+    """A folder with a revision's package in it. Builds are kept, so the files as they are build quickly."""
     tree, folder = ROOT, BUILDS / "here"
     if revision != ".":
         commit = _output("git", "rev-parse", "--short", f"{revision}^{{commit}}")
@@ -98,7 +98,24 @@ def _built(revision: str) -> Path:
         f"-Dnanobind_DIR={_output(sys.executable, '-m', 'nanobind', '--cmake_dir')}",
     )
     _run("cmake", "--build", str(folder), "--target", "indexer_native")
-    return next((folder / "indexer" / "native").glob("_native*.so"))
+    return _package(tree, next((folder / "indexer" / "native").glob("_native*.so")), folder / "package")
+
+
+def _package(tree: Path, native: Path, folder: Path) -> Path:
+    """Links in the shape of the installed package; the encoder's native module is the installed one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "lsr" / "indexer").mkdir(parents=True)
+    encoder = importlib.util.find_spec("lsr._native")
+    links = [native, *(tree / "indexer").glob("*.py*")]
+    for source in links:
+        (folder / "lsr" / "indexer" / source.name).symlink_to(source)
+    parts = [part for part in (tree / "lsr").iterdir() if part.suffix != ".so"]
+    parts += [tree / name for name in ("data", "eval", "server")]
+    if encoder is not None and encoder.origin is not None:
+        parts.append(Path(encoder.origin))
+    for source in parts:
+        (folder / "lsr" / source.name).symlink_to(source)
+    return folder
 
 
 def _run(*command: str) -> None:
@@ -120,10 +137,16 @@ def _output(*command: str) -> str:
 class Worker:
     """A process that has searched a set with one build, and answers in lines of JSON."""
 
-    def __init__(self, module: Path, name: str) -> None:
-        arguments = [*sys.argv[1:], "--serve", str(module), "--sets", name]
+    def __init__(self, package: Path, name: str) -> None:
+        # Without site (-S) there are no hooks that would bring the installed package.
+        command = [sys.executable, "-S", __file__, *sys.argv[1:], "--serve", "--sets", name]
+        path = os.pathsep.join([str(package), sysconfig.get_path("purelib")])
         self._process = subprocess.Popen(
-            [sys.executable, __file__, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            env=os.environ | {"PYTHONPATH": path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.n_queries = int(self._answer())
 
@@ -136,7 +159,7 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            sys.exit("error: a build could not be searched; its binding must be that of the files as they are")
+            sys.exit("error: a build could not be searched; what it said stands above")
         return json.loads(line)
 
     def stop(self) -> None:
@@ -172,7 +195,7 @@ def _figures(us: npt.NDArray[np.float64]) -> dict[str, float]:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    """Answer `hash k` and `time k begin end` from standard input, with the module in the package's place."""
+    """Answer `hash k` and `time k begin end` from standard input."""
     ours, queries = _opened(options)
     print(len(queries), flush=True)
     for line in sys.stdin:
@@ -184,14 +207,6 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _opened(options: argparse.Namespace) -> tuple[Ours, Sequence[Any]]:
-    import lsr.indexer
-
-    loader = importlib.machinery.ExtensionFileLoader(MODULE, str(options.serve))
-    spec = importlib.util.spec_from_loader(MODULE, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    sys.modules[MODULE] = lsr.indexer._native = module
     from peers.ours import build
     from vectors import documents_of, queries_of
 

@@ -66,6 +66,21 @@ SUITES: dict[str, dict[str, list[str]]] = {
             ),
             *("--recalled", "3", "--isas", "--engines", "lsr", "lsr reordered", "numba TAAT"),
         ],
+        "The order of documents": [
+            *(
+                "engine.py",
+                "--sets",
+                "wiki-lead",
+                "--most",
+                "1300",
+                "--rounds",
+                "4",
+                "--recalled",
+                "10",
+                "--isas",
+            ),
+            *("--engines", "lsr shuffled", "lsr", "lsr reordered"),
+        ],
         "A million documents as mapped files": [
             *("engine.py", "--sets", "msmarco-dl:1000000", "--rounds", "2", "--load", "map", "--isas"),
             *("--recalled", "0", "--engines", "lsr"),
@@ -74,6 +89,7 @@ SUITES: dict[str, dict[str, list[str]]] = {
             *("fast.py", "--sets", "msmarco-dl", "wiki-lead", "msmarco-dl:1000000"),
             *("--engines", "seismic", "--most", "2200", "--load", "memory"),
         ],
+        "Threads": ["threads.py", "--sets", "msmarco-dl", "msmarco-dl:1000000", "--load", "memory"],
         "Storage of weights": ["storage.py"],
     },
     "large": {

@@ -41,6 +41,7 @@ def builders() -> dict[str, Build]:
     return {
         "lsr": _imported("ours", "build"),
         "lsr reordered": _imported("ours", "build_reordered"),
+        "lsr shuffled": _imported("ours", "build_shuffled"),
         "numba TAAT": _imported("taat", "build"),
         "splade-index": _imported("splade_index", "build"),
         "scipy": _imported("scipy_product", "build"),

@@ -54,8 +54,16 @@ def build(documents: Documents, _folder: Path) -> Ours:
 def build_reordered(documents: Documents, _folder: Path) -> Ours:
     """Documents put next to those like them, as `lsr index --reorder` does within a segment; one thread."""
     heaviest = heaviest_terms(documents.indptr, documents.terms, documents.weights)
-    order = bisected_order(heaviest)
-    del heaviest
+    return _in_order(documents, bisected_order(heaviest), "lsr reordered")
+
+
+def build_shuffled(documents: Documents, _folder: Path) -> Ours:
+    """Documents in no order, as a collection that was not made by topic is."""
+    order = np.random.default_rng(3).permutation(len(documents)).astype(np.uint32)
+    return _in_order(documents, order, "lsr shuffled")
+
+
+def _in_order(documents: Documents, order: npt.NDArray[np.uint32], name: str) -> Ours:
     sizes = np.diff(documents.indptr)[order]
     indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
     terms, weights = np.empty(documents.nnz, documents.terms.dtype), np.empty(documents.nnz, np.float32)
@@ -64,9 +72,9 @@ def build_reordered(documents: Documents, _folder: Path) -> Ours:
         there = slice(documents.indptr[document], documents.indptr[document + 1])
         terms[here], weights[here] = documents.terms[there], documents.weights[there]
     ours = _built(indptr, terms, weights, documents.vocabulary_size)
-    reordered = Ours(ours.segment, ours.size_bytes, order=order)
-    reordered.name = "lsr reordered"
-    return reordered
+    moved = Ours(ours.segment, ours.size_bytes, order=order)
+    moved.name = name
+    return moved
 
 
 def _built(

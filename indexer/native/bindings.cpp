@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "array_view.h"
 #include "build_lists.h"
 #include "cpu.h"
 #include "errors.h"
@@ -22,7 +23,7 @@ using namespace nb::literals;
 namespace {
 
 template <class T>
-using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Array = lsr::ArrayView<T>;
 
 template <class T>
 using NumpyArray = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
