@@ -91,9 +91,8 @@ class DocumentRow:
                 f"document {document.id!r}: its metadata cannot be written as JSON ({error})", field="metadata"
             ) from error
         row = cls(document.id, document.title, document.text, metadata)
-        for part, text in (("id", row.id), ("title", row.title), ("text", row.text), ("metadata", metadata)):
-            if not text.isascii():
-                _check_storable(row.id, part, text)
+        if not (row.id.isascii() and row.title.isascii() and row.text.isascii() and metadata.isascii()):
+            _check_storable(row)
         return row
 
     @property
@@ -105,15 +104,16 @@ class DocumentRow:
         return StoredDocument(number, self.id, self.title, self.text, json.loads(self.metadata))
 
 
-def _check_storable(document_id: str, part: str, text: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InvalidArgumentError(
-            f"document {document_id!r}: {error.object[error.start]!r} in its {part} is half a character (a lone"
-            " surrogate) and cannot be stored; repair the text's encoding",
-            field=part,
-        ) from error
+def _check_storable(row: DocumentRow) -> None:
+    for part in ("id", "title", "text", "metadata"):
+        try:
+            getattr(row, part).encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InvalidArgumentError(
+                f"document {row.id!r}: {error.object[error.start]!r} in its {part} is half a character (a lone"
+                " surrogate) and cannot be stored; repair the text's encoding",
+                field=part,
+            ) from error
 
 
 def write_documents(storage: Storage, path: Path, rows: Iterable[DocumentRow]) -> None:
