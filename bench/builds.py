@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from command_line import parsed, sets_parser
 
 if TYPE_CHECKING:
     from peers.ours import Ours
@@ -61,22 +62,12 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sets_parser(__doc__)
     parser.add_argument("revisions", nargs="+", help="of git; a dot stands for the files as they are")
-    parser.add_argument("--collections", type=Path, default=os.environ.get("LSR_COLLECTIONS"))
-    parser.add_argument("--cache", type=Path, default=HERE / "cache", help="where vectors are kept")
-    parser.add_argument("--sets", nargs="+", default=["msmarco-dl"])
     parser.add_argument("--k", nargs="+", type=int, default=[10, 100, 1000])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--queries", type=int, default=1000, help="questions beside the collection's own")
-    parser.add_argument("--most", type=int, default=None, help="use no more queries than this in all")
-    parser.add_argument("--load", choices=["map", "memory"], default="map")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # what a worker does
-    options = parser.parse_args()
-    if options.collections is None:
-        parser.error("name the folder of collections with --collections or LSR_COLLECTIONS")
-    options.collections = Path(options.collections)
-    return options
+    return parsed(parser)
 
 
 # Building

@@ -14,19 +14,18 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from command_line import parsed, sets_parser
 from lsr.indexer.kernels import FieldView, Searcher, SegmentView, build_lists, supported_isa
 from peers import Engine, QueryVector, TimesItself, builders
 from peers.ours import Ours
 from vectors import Documents, documents_of, queries_of
 
-HERE = Path(__file__).resolve().parent
 logger = logging.getLogger(__name__)
 
 RECALLED = 50  # queries whose recall is checked: the reference scorer reads every document
@@ -65,18 +64,9 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--collections", type=Path, default=os.environ.get("LSR_COLLECTIONS"), required=False)
-    parser.add_argument("--cache", type=Path, default=HERE / "cache", help="where vectors are kept")
-    parser.add_argument(
-        "--sets", nargs="+", default=["msmarco-dl"], help="collection, or collection:n for a mixture"
-    )
+    parser = sets_parser(__doc__)
     parser.add_argument("--engines", nargs="+", default=list(builders()), choices=list(builders()))
     parser.add_argument("--k", nargs="+", type=int, default=[10, 100, 1000])
-    parser.add_argument(
-        "--queries", type=int, default=1000, help="questions beside the collection's own queries"
-    )
-    parser.add_argument("--most", type=int, default=None, help="use no more queries than this, evenly chosen")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--isas", nargs="*", default=_lower_isas(), help="lower instruction sets to measure ours with, too"
@@ -84,17 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--recalled", type=int, default=RECALLED, help="queries whose recall is checked; 0: none"
     )
-    parser.add_argument(
-        "--load",
-        choices=["map", "memory"],
-        default="map",
-        help="vectors of mixtures as mapped files, or copied into memory (huge pages)",
-    )
-    options = parser.parse_args()
-    if options.collections is None:
-        parser.error("name the folder of collections with --collections or LSR_COLLECTIONS")
-    options.collections = Path(options.collections)
-    return options
+    return parsed(parser)
 
 
 Built = tuple[Engine, float]

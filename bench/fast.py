@@ -14,15 +14,14 @@ import argparse
 import itertools
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from command_line import parsed, sets_parser
 from lsr.indexer.approximation import Approximation
 from peers import QueryVector, builders
 from peers.ours import Ours
@@ -30,7 +29,6 @@ from vectors import Documents, documents_of, queries_of
 
 from lsr.tuning import Scored, Trial, recalls_of
 
-HERE = Path(__file__).resolve().parent
 QUERY_CUTS = (5, 8, 10, 15, 20, 30)
 HEAP_FACTORS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 ROUNDS = 3
@@ -75,23 +73,11 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--collections", type=Path, default=os.environ.get("LSR_COLLECTIONS"))
-    parser.add_argument("--cache", type=Path, default=HERE / "cache", help="where vectors are kept")
-    parser.add_argument("--sets", nargs="+", default=["msmarco-dl"])
+    parser = sets_parser(__doc__)
     parser.add_argument("--engines", nargs="*", default=[], choices=["seismic"], help="beside ours")
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--recalls", nargs="+", type=float, default=[0.99])
-    parser.add_argument(
-        "--queries", type=int, default=1000, help="questions beside the collection's own queries"
-    )
-    parser.add_argument("--most", type=int, default=None, help="use no more queries than this in all")
-    parser.add_argument("--load", choices=["map", "memory"], default="map")
-    options = parser.parse_args()
-    if options.collections is None:
-        parser.error("name the folder of collections with --collections or LSR_COLLECTIONS")
-    options.collections = Path(options.collections)
-    return options
+    return parsed(parser)
 
 
 def _measure(

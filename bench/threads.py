@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from command_line import parsed, sets_parser
 from peers.ours import Ours, build
 from vectors import documents_of, queries_of
 
-HERE = Path(__file__).resolve().parent
 ROUNDS = 3
 
 
@@ -43,20 +41,10 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--collections", type=Path, default=os.environ.get("LSR_COLLECTIONS"))
-    parser.add_argument("--cache", type=Path, default=HERE / "cache", help="where vectors are kept")
-    parser.add_argument("--sets", nargs="+", default=["msmarco-dl"])
+    parser = sets_parser(__doc__)
     parser.add_argument("--k", nargs="+", type=int, default=[10, 1000])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--queries", type=int, default=1000, help="questions beside the collection's own")
-    parser.add_argument("--most", type=int, default=None, help="use no more queries than this in all")
-    parser.add_argument("--load", choices=["map", "memory"], default="map")
-    options = parser.parse_args()
-    if options.collections is None:
-        parser.error("name the folder of collections with --collections or LSR_COLLECTIONS")
-    options.collections = Path(options.collections)
-    return options
+    return parsed(parser)
 
 
 def _one_by_one(

@@ -88,7 +88,6 @@ def bisected_order(heaviest: npt.NDArray[np.uint32], *, threads: int = 1) -> npt
 
     heaviest: of ``heaviest_terms``; overwritten
     Recursive graph bisection (Dhulipala et al., KDD 2016, section 4), with gains as derivatives. The result is
-    the same for any number of threads. Holds 150 bytes a document meanwhile; `bench/life.py` says what it adds to
-    a build.
+    the same for any number of threads. Holds 150 bytes a document; `bench/life.py` measures the time.
     """
     return _bisected_order(heaviest.reshape(-1), threads=threads)
