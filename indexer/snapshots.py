@@ -35,11 +35,16 @@ from lsr.errors import (
     IndexCorruptError,
     IndexExistsError,
     IndexFormatError,
+    IndexLockedError,
     IndexNotFoundError,
     InvalidArgumentError,
+    LsrError,
 )
 
 T = TypeVar("T")
+
+MOST_GENERATIONS = 20
+"""How often to begin again with a newer generation."""
 
 
 def snapshot(index: Path | str, target: Path | str, *, storage: Storage | None = None) -> int:
@@ -47,7 +52,7 @@ def snapshot(index: Path | str, target: Path | str, *, storage: Storage | None =
 
     The target must not exist; it appears under its name when it is complete.
     Raises IndexNotFoundError, an IndexFormatError, IndexExistsError, InvalidArgumentError for a target inside
-    the index.
+    the index, IndexLockedError where commits always come before the links are made.
     """
     source, place, files = followed(index), Path(target), storage or FileStorage()
     if place.exists():
@@ -60,7 +65,11 @@ def snapshot(index: Path | str, target: Path | str, *, storage: Storage | None =
     partial = place.with_name(place.name + ".partial")
     files.remove(partial)
     make_place(files, partial)
-    manifest = _newest(source, lambda wanted: _link_all(files, source, partial, wanted))
+    try:
+        manifest = _newest(source, lambda wanted: _link_all(files, source, partial, wanted))
+    except LsrError:
+        files.remove(partial)
+        raise
     write_manifest(files, partial, manifest)
     files.rename(partial, place)
     files.sync_folder(place.parent)
@@ -73,7 +82,8 @@ def restore(source: Path | str, index: Path | str, *, storage: Storage | None = 
 
     Every file is checked first. Readers of ``index`` go on and see a newer generation. Its uncommitted changes
     and what was committed since are gone; so no writer may be open there. The source may be written to.
-    Raises IndexNotFoundError, IndexCorruptError (naming a bad file of the source), IndexLockedError.
+    Raises IndexNotFoundError, IndexCorruptError (naming a bad file of the source), IndexLockedError for an
+    index with a writer, or a source whose generations are replaced before they are read.
     """
     origin, place, files = followed(source), followed(index), storage or FileStorage()
     checked = _newest(origin, lambda wanted: _sound(origin, wanted))
@@ -100,10 +110,10 @@ def adopt_generation(storage: Storage, origin: Path, index: Path, wanted: Manife
 
 def _newest(source: Path, action: Callable[[Manifest], T]) -> T:
     """Do something with the files of the newest generation; over again whenever a writer has replaced it
-    meanwhile, for then they may be gone.
+    meanwhile, for then they may be gone. Raises IndexLockedError where writers are always faster.
     """
     manifest = read_manifest(source)
-    while True:
+    for _ in range(MOST_GENERATIONS):
         try:
             return action(manifest)
         except (FileNotFoundError, IndexCorruptError) as error:
@@ -116,6 +126,11 @@ def _newest(source: Path, action: Callable[[Manifest], T]) -> T:
             if newer == manifest:
                 raise
             manifest = newer
+    raise IndexLockedError(
+        f"{source}: is written to faster than its files can be read: {MOST_GENERATIONS} generations were"
+        " replaced before they were. Try again when fewer commits are made; to restore it elsewhere, take a"
+        " snapshot first and restore that."
+    )
 
 
 def _sound(origin: Path, manifest: Manifest) -> Manifest:

@@ -1,7 +1,8 @@
 """One thread owns the writer: changes wait in line, are encoded with models of their own, and hold up nobody.
 
-A change is kept, and visible, when it is committed: by ``commit=true``, ``POST /v1/commit``, or when the server
-is stopped in peace.
+Segments are merged in a thread of their own, so that changes and commits go on meanwhile; the owner puts the
+result in place. A change is kept, and visible, when it is committed: by ``commit=true``, ``POST /v1/commit``,
+or when the server is stopped in peace.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lsr.indexer.merging import Merge
 
 from lsr.updating import Changing
 
@@ -53,7 +57,8 @@ class WritingThread:
         self._writer = writer
         self._changing = changing
         self._pending = 0
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._merging = False
+        self._jobs: queue.SimpleQueue[_Job | Merge | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="lsr-writing", daemon=True)
         self._thread.start()
 
@@ -85,8 +90,14 @@ class WritingThread:
     def _run(self) -> None:
         with self._writer:
             while (job := self._jobs.get()) is not None:
-                if job.result.set_running_or_notify_cancel():
+                if isinstance(job, Merge):
+                    if self._finish_merge(job):
+                        self._begin_merge()  # of what was committed meanwhile
+                elif job.result.set_running_or_notify_cancel():
                     self._apply(job)
+            while self._merging:  # it is nearly done, and nobody else may write until it is
+                if isinstance(job := self._jobs.get(), Merge):
+                    self._finish_merge(job)
             if self._pending:
                 self._writer.commit()
 
@@ -100,16 +111,42 @@ class WritingThread:
             return
         job.result.set_result(WriteAnswer(changed, self._pending, generation))
         if job.commit:
-            self._merge()
+            self._begin_merge()
 
     def _commit(self) -> int:
         generation = self._writer.commit()
         self._pending = 0
         return generation
 
-    def _merge(self) -> None:
+    def _begin_merge(self) -> None:
         """Small segments add up with every commit. Failing to join them harms nobody."""
-        try:
-            self._writer.merge()
-        except Exception:
-            logger.exception("segments could not be merged; the next commit tries again")
+        if self._merging:
+            return
+        with _logged():
+            merge = self._writer.begin_merge()
+            if merge is not None:
+                self._merging = True
+                threading.Thread(target=self._merge, args=(merge,), name="lsr-merging", daemon=True).start()
+
+    def _merge(self, merge: Merge) -> None:
+        with _logged():
+            merge.run()
+        self._jobs.put(merge)
+
+    def _finish_merge(self, merge: Merge) -> bool:
+        self._merging = False
+        if merge.done:
+            with _logged():
+                self._writer.finish_merge(merge)
+                return True
+        with _logged():
+            self._writer.abandon_merge(merge)
+        return False
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        logger.exception("segments could not be merged; the next commit tries again")

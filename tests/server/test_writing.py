@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from lsr.indexer.collection import Collection
+from lsr.indexer.merging import Merge
+from lsr.indexer.verify import verify_index
 from lsr.indexer.writer import CollectionWriter
 
 if TYPE_CHECKING:
@@ -179,3 +184,92 @@ def test_a_partial_batch_passes_over_lines_that_are_no_json(writable: TestClient
         (1, "line 2 is not JSON:"),
         (2, "line 4 is not JSON:"),
     ]
+
+
+@pytest.fixture
+def held_merges(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldMerges]:
+    """Merges that wait to be let go once they are begun."""
+    held = HeldMerges(Merge.run)
+
+    def run(merge: Merge) -> None:
+        held.run(merge)
+
+    monkeypatch.setattr(Merge, "run", run)
+    yield held
+    held.go.set()
+
+
+class HeldMerges:
+    def __init__(self, run: Callable[[Merge], None]) -> None:
+        self._run = run
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.failing = False
+
+    def run(self, merge: Merge) -> None:
+        self.begun.set()
+        assert self.go.wait(30)
+        if self.failing:
+            raise OSError("no space left on device")
+        self._run(merge)
+
+
+def n_segments(pipeline: Pipeline) -> int:
+    return Collection.open(pipeline.collection.path).n_segments
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.005)
+
+
+def test_changes_and_commits_go_on_while_segments_are_merged(
+    writable: TestClient, pipeline: Pipeline, held_merges: HeldMerges
+) -> None:
+    for name in ("one", "two"):
+        writable.put(f"/v1/documents/{name}?commit=true", json={"text": "parse"})
+    assert held_merges.begun.wait(30)
+
+    writable.put("/v1/documents/three?commit=true", json={"text": "parse"})
+    writable.delete("/v1/documents/one?commit=true")
+    assert sorted(found(writable, "parse")) == ["date", "three", "two"]
+    assert writable.put("/v1/documents/four", json={"text": "parse"}).json()["pending"] == 1
+
+    before = n_segments(pipeline)
+    held_merges.go.set()
+    eventually(lambda: n_segments(pipeline) < before)
+    assert sorted(found(writable, "parse")) == ["date", "three", "two"]  # four still waits for its commit
+    writable.post("/v1/commit")
+    assert sorted(found(writable, "parse")) == ["date", "four", "three", "two"]
+    assert verify_index(pipeline.collection.path, full=True).sound
+
+
+def test_a_merge_that_fails_harms_nobody(
+    writable: TestClient, pipeline: Pipeline, held_merges: HeldMerges, caplog: pytest.LogCaptureFixture
+) -> None:
+    held_merges.failing = True
+    held_merges.go.set()
+    for name in ("one", "two"):
+        writable.put(f"/v1/documents/{name}?commit=true", json={"text": "parse"})
+    eventually(lambda: "segments could not be merged" in caplog.text)
+
+    held_merges.failing = False
+    before = n_segments(pipeline)
+    assert writable.put("/v1/documents/three?commit=true", json={"text": "parse"}).status_code == 200
+    eventually(lambda: n_segments(pipeline) < before)
+    assert sorted(found(writable, "parse")) == ["date", "one", "three", "two"]
+
+
+def test_stopping_the_server_waits_for_a_merge(
+    stopped: TestClient, pipeline: Pipeline, held_merges: HeldMerges
+) -> None:
+    with stopped as writable:
+        for name in ("one", "two"):
+            writable.put(f"/v1/documents/{name}?commit=true", json={"text": "parse"})
+        assert held_merges.begun.wait(30)
+        threading.Timer(0.2, held_merges.go.set).start()
+
+    with CollectionWriter.open(pipeline.collection.path) as writer:  # nobody else holds the lock
+        assert writer.begin_merge() is None
+    assert verify_index(pipeline.collection.path, full=True).sound

@@ -153,6 +153,18 @@ def test_a_writer_may_commit_while_its_index_is_restored_elsewhere(
     assert there == named
 
 
+def test_commits_that_always_come_first_end_a_snapshot(index, doc, tmp_path):
+    class AlwaysOvertaken(FileStorage):
+        def link(self, source, target):
+            changed(index, doc)
+            super().link(source, target)
+
+    with pytest.raises(IndexLockedError, match=r"written to faster than its files can be read: 20 generations"):
+        snapshot(index.path, tmp_path / "kept", storage=AlwaysOvertaken())
+    assert not list(tmp_path.glob("kept*"))
+    assert verify_index(index.path, full=True).sound
+
+
 def test_a_file_that_vanished_from_a_source_is_named(index, tmp_path):
     class Losing(FileStorage):
         def link(self, source, target):
