@@ -10,13 +10,16 @@ Bounds bound_query(const Query& query, const std::vector<Part>& parts) {
     bounds.parts.resize(parts.size());
     std::vector<double> largest(query.size, 0.0);
     for (size_t at = 0; at < parts.size(); ++at) {
+        bounds.parts[at].reserve(query.size);
         for (size_t i = 0; i < query.size; ++i) {
             const Field& field = parts[at].segment->fields[query.fields[i]];
-            const uint32_t index = field.find(query.terms[i]);
-            if (index == kAbsent) continue;
-            const double here = double(query.weights[i]) * double(field.lists().maxima[index]);
+            const TermEntry entry = field.find(query.terms[i]);
+            if (entry.largest == 0.0f) continue;
+            __builtin_prefetch(field.lists().runs + entry.runs_begin);
+            const double here = double(query.weights[i]) * double(entry.largest);
             largest[i] = std::max(largest[i], here);
-            bounds.parts[at].push_back({&field.lists(), index, field.block_row(index), 0, here});
+            bounds.parts[at].push_back({&field.lists(), query.terms[i], entry.runs_begin, entry.runs_end,
+                                        field.block_row(entry), 0, here});
         }
     }
     double most = 0.0;

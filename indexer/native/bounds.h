@@ -52,7 +52,9 @@ inline constexpr double kRange = 64500.0;
 // One query term in one segment.
 struct PartTerm {
     const Lists* lists;
-    uint32_t index;         // directory entry
+    uint32_t term;
+    uint32_t runs_begin;  // its lists in the directory
+    uint32_t runs_end;
     const uint8_t* blocks;  // the term's block row; null: none
     uint32_t weight;        // g
     double largest;         // q_i M, for choosing which terms matter

@@ -55,6 +55,8 @@ void Rescorer::score_all(const Part& part, const uint32_t* documents, size_t n, 
 // for the lines the next one reads: the starts, then the terms, then only those weights whose terms match. One
 // document a step keeps the requests even; batches ask for more lines at once than the processor can wait for.
 void Rescorer::add_field(const Forward& forward, size_t field, const uint32_t* documents, size_t n) {
+    for (size_t at = 0; at < std::min(kStartsAhead, n); ++at)
+        __builtin_prefetch(forward.indptr + documents[at]);
     for (size_t step = 0; step < n + kAddAfter; ++step) {
         if (step + kStartsAhead < n) __builtin_prefetch(forward.indptr + documents[step + kStartsAhead]);
         if (step < n) load_row(forward, documents[step], stages_[step % kStages]);
@@ -76,8 +78,13 @@ void Rescorer::load_row(const Forward& forward, size_t document, Stage& stage) c
                                                    : reinterpret_cast<const char*>(forward.terms32);
     const Row row = forward.row(document);
     stage = {row, 0, row.end - row.begin <= kRowTerms};
-    const size_t end = std::min(row.end, row.begin + kRowTerms) * term_bytes;
-    for (size_t at = row.begin * term_bytes; at < end; at += 64) __builtin_prefetch(terms + at);
+    // As many lines for every document as most have, some of them twice: a loop of unknown length costs a
+    // misprediction.
+    const size_t begin = row.begin * term_bytes;
+    const size_t last = std::max(std::min(row.end, row.begin + kRowTerms) * term_bytes, begin + 1) - 1;
+    for (size_t line = 0; line < kLinesAsked; ++line)
+        __builtin_prefetch(terms + std::min(begin + 64 * line, last));
+    for (size_t at = begin + 64 * kLinesAsked; at <= last; at += 64) __builtin_prefetch(terms + at);
 }
 
 void Rescorer::match_row(const Forward& forward, size_t field, size_t slot) {

@@ -49,7 +49,8 @@ class Rescorer {
     static constexpr size_t kStartsAhead = 16;  // in documents, as all here
     static constexpr size_t kMatchAfter = 6;
     static constexpr size_t kAddAfter = 10;
-    static constexpr size_t kStages = 16;  // above kAddAfter
+    static constexpr size_t kStages = 16;     // above kAddAfter
+    static constexpr size_t kLinesAsked = 6;  // of a document's terms, without a look at their number
     static constexpr size_t kRowTerms = 512;
     static constexpr size_t kPositions = kRowTerms + 64;
 

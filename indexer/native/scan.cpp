@@ -57,8 +57,7 @@ void TileScanner::enter_part(size_t part) {
     cursors_.clear();
     has_blocks_ = false;
     for (const PartTerm& term : bounds_->parts[part]) {
-        const uint32_t* starts = term.lists->run_starts + term.index;
-        cursors_.push_back({term, starts[0], starts[1], false});
+        cursors_.push_back({term, term.runs_begin, term.runs_end, false});
         has_blocks_ |= term.blocks != nullptr;
     }
     if (has_blocks_ && approximation_.keep < 1.0) leave_out_least();

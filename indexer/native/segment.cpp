@@ -42,15 +42,20 @@ Field::Field(const Forward& forward, const Lists& lists) : forward_(forward), li
     check_directory(lists);
     const size_t terms_end = lists.n_terms == 0 ? 0 : size_t(lists.terms[lists.n_terms - 1]) + 1;
     if (terms_end > 4 * lists.n_terms + 4096) return;
-    index_of_.assign(terms_end, kAbsent);
-    for (size_t at = 0; at < lists.n_terms; ++at) index_of_[lists.terms[at]] = uint32_t(at);
+    entries_.resize(terms_end);
+    for (size_t at = 0; at < lists.n_terms; ++at) entries_[lists.terms[at]] = entry_at(at);
 }
 
-uint32_t Field::find(uint32_t term) const {
-    if (!index_of_.empty()) return term < index_of_.size() ? index_of_[term] : kAbsent;
+TermEntry Field::find(uint32_t term) const {
+    if (!entries_.empty()) return term < entries_.size() ? entries_[term] : TermEntry{};
     const uint32_t* end = lists_.terms + lists_.n_terms;
     const uint32_t* found = std::lower_bound(lists_.terms, end, term);
-    return found != end && *found == term ? uint32_t(found - lists_.terms) : kAbsent;
+    return found != end && *found == term ? entry_at(size_t(found - lists_.terms)) : TermEntry{};
+}
+
+TermEntry Field::entry_at(size_t index) const {
+    return {lists_.maxima[index], lists_.run_starts[index], lists_.run_starts[index + 1],
+            lists_.block_rows[index]};
 }
 
 }  // namespace lsr

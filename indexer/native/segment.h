@@ -10,7 +10,13 @@
 
 namespace lsr {
 
-inline constexpr uint32_t kAbsent = 0xffffffffu;
+// What the directory says of a term, in one place: a query pays a cache miss for each array it looks into.
+struct TermEntry {
+    float largest = 0.0f;  // weight; 0: the field does not have the term
+    uint32_t runs_begin = 0;
+    uint32_t runs_end = 0;
+    uint32_t block_row = kNoBlocks;
+};
 
 // One field of one segment.
 class Field {
@@ -22,19 +28,20 @@ class Field {
     const Forward& forward() const { return forward_; }
     const Lists& lists() const { return lists_; }
 
-    // The directory entry of a term, or kAbsent.
-    uint32_t find(uint32_t term) const;
+    TermEntry find(uint32_t term) const;
 
-    // The block row of a directory entry; null if it has none.
-    const uint8_t* block_row(uint32_t index) const {
-        const uint32_t row = lists_.block_rows[index];
-        return row == kNoBlocks ? nullptr : lists_.blocks + row * lists_.block_row_bytes;
+    // The block row of an entry; null if it has none.
+    const uint8_t* block_row(const TermEntry& entry) const {
+        return entry.block_row == kNoBlocks ? nullptr
+                                            : lists_.blocks + entry.block_row * lists_.block_row_bytes;
     }
 
   private:
+    TermEntry entry_at(size_t index) const;
+
     Forward forward_;
     Lists lists_;
-    std::vector<uint32_t> index_of_;  // by term; empty where the vocabulary is large beside the segment
+    std::vector<TermEntry> entries_;  // by term; empty where the vocabulary is large beside the segment
 };
 
 struct Segment {

@@ -11,16 +11,15 @@ namespace {
 
 constexpr size_t kMostPrefetched = 16384;  // bytes of a list
 
-[[noreturn]] void refuse_list(const Lists& lists, uint32_t index, size_t tile) {
-    throw Corrupt("the list of term " + std::to_string(lists.terms[index]) + " in tile " +
-                  std::to_string(tile) + " lies outside its array");
+[[noreturn]] void refuse_list(uint32_t term, size_t tile) {
+    throw Corrupt("the list of term " + std::to_string(term) + " in tile " + std::to_string(tile) +
+                  " lies outside its array");
 }
 
 void add_row(const TermCursor& cursor, const Run& run, size_t n_groups, std::vector<WeightedRow>& rows) {
     const Lists& lists = *cursor.term.lists;
     const size_t begin = size_t{run.offset} * kGroup;
-    if (begin + n_groups * kGroup + kOverrun > lists.dense_bytes)
-        refuse_list(lists, cursor.term.index, run.tile);
+    if (begin + n_groups * kGroup + kOverrun > lists.dense_bytes) refuse_list(cursor.term.term, run.tile);
     rows.push_back({lists.dense + begin, cursor.term.weight});
 }
 
@@ -28,7 +27,7 @@ void add_sparse(const TermCursor& cursor, const Run& run, TileLists& found) {
     const Lists& lists = *cursor.term.lists;
     const size_t begin = size_t{run.offset} * 8;
     if (run.count > kTile || begin + sparse_size_bytes(run.count) + kOverrun > lists.sparse_bytes) {
-        refuse_list(lists, cursor.term.index, run.tile);
+        refuse_list(cursor.term.term, run.tile);
     }
     const uint8_t* offsets = lists.sparse + begin;
     found.lists.push_back({offsets, offsets + 2 * size_t{run.count}, run.count, cursor.term.weight});

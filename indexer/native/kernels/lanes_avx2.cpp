@@ -4,14 +4,18 @@
 
 namespace lsr {
 
+// 64 lanes at once: both of two neighbouring lines, for the processor fetches neighbours ahead.
 void lane_maxima_avx2(const uint16_t* values, size_t n, size_t n_lanes, uint16_t* maxima) {
-    for (size_t lane = 0; lane < n_lanes; lane += 16) {
-        __m256i largest = _mm256_setzero_si256();
+    for (size_t lane = 0; lane < n_lanes; lane += 64) {
+        __m256i largest[4];
+        for (__m256i& part : largest) part = _mm256_setzero_si256();
         for (size_t at = lane; at < n; at += n_lanes) {
-            largest =
-                _mm256_max_epu16(largest, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + at)));
+            const auto* in = reinterpret_cast<const __m256i*>(values + at);
+            for (size_t i = 0; i < 4; ++i)
+                largest[i] = _mm256_max_epu16(largest[i], _mm256_loadu_si256(in + i));
         }
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(maxima + lane), largest);
+        for (size_t i = 0; i < 4; ++i)
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(maxima + lane) + i, largest[i]);
     }
 }
 

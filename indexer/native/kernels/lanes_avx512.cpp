@@ -4,13 +4,16 @@
 
 namespace lsr {
 
+// 64 lanes at once: both of two neighbouring lines, for the processor fetches neighbours ahead.
 void lane_maxima_avx512(const uint16_t* values, size_t n, size_t n_lanes, uint16_t* maxima) {
-    for (size_t lane = 0; lane < n_lanes; lane += 32) {
-        __m512i largest = _mm512_setzero_si512();
+    for (size_t lane = 0; lane < n_lanes; lane += 64) {
+        __m512i first = _mm512_setzero_si512(), second = first;
         for (size_t at = lane; at < n; at += n_lanes) {
-            largest = _mm512_max_epu16(largest, _mm512_loadu_si512(values + at));
+            first = _mm512_max_epu16(first, _mm512_loadu_si512(values + at));
+            second = _mm512_max_epu16(second, _mm512_loadu_si512(values + at + 32));
         }
-        _mm512_storeu_si512(maxima + lane, largest);
+        _mm512_storeu_si512(maxima + lane, first);
+        _mm512_storeu_si512(maxima + lane + 32, second);
     }
 }
 
