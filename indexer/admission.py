@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lsr.indexer.documents import DocumentRow
 from lsr.indexer.manifest import FieldEntry
 from lsr.indexer.rows import FieldRows
 
@@ -13,14 +12,16 @@ from lsr.errors import DuplicateIdError, InvalidArgumentError, ModelMismatchErro
 from lsr.vectors import SparseVectors, TermCounts
 
 
-def check_distinct(rows: Sequence[DocumentRow]) -> None:
+def check_distinct(ids: Sequence[str]) -> None:
     """Raise DuplicateIdError if two documents of a batch have the same id."""
+    if len(set(ids)) == len(ids):
+        return
     seen: dict[str, int] = {}
-    for at, row in enumerate(rows):
-        first = seen.setdefault(row.id, at)
+    for at, name in enumerate(ids):
+        first = seen.setdefault(name, at)
         if first != at:
             raise DuplicateIdError(
-                f"document id {row.id!r} occurs twice in one batch (documents {first} and {at});"
+                f"document id {name!r} occurs twice in one batch (documents {first} and {at});"
                 " ids must be distinct"
             )
 

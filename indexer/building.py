@@ -20,18 +20,21 @@ from typing import Any
 import numpy as np
 from lsr.indexer.arrays import SUFFIX, Array, open_array, write_array
 from lsr.indexer.checksums import check_file, file_entry, sealed, unsealed
-from lsr.indexer.documents import DocumentRow, DocumentTable, Positions, write_documents
+from lsr.indexer.columns import DocumentColumns
+from lsr.indexer.documents import DocumentRow, DocumentTable, Positions
 from lsr.indexer.ids import UInt64Array, candidates, sorted_keys
 from lsr.indexer.manifest import FieldEntry, FileEntry
 from lsr.indexer.rows import BoolArray, Forward, Int64Array, PendingRows, require_rows
 from lsr.indexer.storage import Storage, replace_file
 from lsr.indexer.sweeping import BUILDING_NAME
+from lsr.indexer.tables import new_table
 from lsr.indexer.terms import pack_terms, unpack_terms
 
 from lsr.errors import IndexCorruptError, UnfinishedBuildError
 
 LEDGER_NAME = "ledger.json"
 _LEDGER_FORMAT = 1
+_TABLE_NAME = "documents.sqlite"
 MOST_LISTED = 3  # files or fields in one message
 
 
@@ -65,7 +68,7 @@ class Shard:
         self._folder = folder / entry.id
         self._names = {Path(file.path).name for file in entry.files}
         self._hashes = self._array("id-hashes")
-        self._documents = DocumentTable(self._folder / "documents.sqlite", entry.n_documents)
+        self._documents = DocumentTable(self.table, entry.n_documents)
         self._keys = sorted_keys(self.id_hashes())
         self._live: BoolArray | None = None
 
@@ -91,8 +94,12 @@ class Shard:
     def id_hashes(self) -> UInt64Array:
         return self._hashes  # type: ignore[return-value]
 
-    def documents(self) -> Iterator[DocumentRow]:
-        return self._documents.rows()
+    @property
+    def table(self) -> Path:
+        return self._folder / _TABLE_NAME
+
+    def documents(self) -> Iterator[DocumentColumns]:
+        return map(DocumentColumns.of_rows, self._documents.batches())
 
     def fetch(self, positions: Positions) -> list[DocumentRow]:
         return self._documents.fetch(positions)
@@ -153,8 +160,10 @@ def write_shard(
     for name, values in _shard_arrays(pending, fields, vocabularies):
         path = place / (name + SUFFIX)
         files.append(file_entry(path, folder, write_array(storage, path, values)))
-    write_documents(storage, place / "documents.sqlite", pending.documents())
-    files.append(file_entry(place / "documents.sqlite", folder))
+    with new_table(storage, place / _TABLE_NAME) as table:
+        for documents in pending.documents():
+            table.append(documents)
+    files.append(file_entry(place / _TABLE_NAME, folder))
     storage.sync_folder(place)
     storage.sync_folder(folder)
     n_terms = {name: len(new.terms) for name, new in vocabularies.items()}

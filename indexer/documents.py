@@ -1,7 +1,7 @@
 """Ids, titles, texts and metadata of a segment, in one immutable SQLite file.
 
-Written once, then opened with ``immutable=1``: no locks, no journal, nothing beside it. Metadata are JSON
-objects.
+Written once (tables.py), then opened with ``immutable=1``: no locks, no journal, nothing beside it. Metadata
+are JSON objects.
 """
 
 from __future__ import annotations
@@ -9,27 +9,22 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
-from lsr.indexer.storage import Storage
 
-from lsr.errors import IndexCorruptError, InvalidArgumentError, ResourceError
+from lsr.errors import IndexCorruptError
 
 T = TypeVar("T")
 Positions = Sequence[int] | npt.NDArray[np.integer]
 
-_COLUMNS = "id, title, text, metadata"
-_SCHEMA = (
-    "CREATE TABLE documents (position INTEGER PRIMARY KEY, id TEXT NOT NULL, title TEXT NOT NULL,"
-    " text TEXT NOT NULL, metadata TEXT NOT NULL)"
-)
-_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+COLUMNS = "id, title, text, metadata"
+CAUTIONS = ("trusted_schema = OFF", "cell_size_check = ON")  # a file that is read may be anything
 _READ_AT_ONCE = 4096
 _FETCH_AT_ONCE = 500  # SQLite allows 999 parameters a statement in its oldest builds
 
@@ -68,81 +63,21 @@ class StoredDocument:
     metadata: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentRow:
-    """A document as its table holds it: metadata still as JSON."""
+class DocumentRow(NamedTuple):
+    """A document as its table holds it: metadata still as JSON. A tuple, as SQLite takes and gives it."""
 
     id: str
     title: str
     text: str
     metadata: str
 
-    @classmethod
-    def of(cls, document: DocumentLike) -> DocumentRow:
-        """Raises InvalidArgumentError, naming the document, for what cannot be stored."""
-        if not isinstance(document.id, str) or not document.id:
-            raise InvalidArgumentError(
-                f"document id {document.id!r}: an id must be a non-empty string", field="id"
-            )
-        try:
-            metadata = _JSON.encode(dict(document.metadata)) if document.metadata else "{}"
-        except (TypeError, ValueError) as error:
-            raise InvalidArgumentError(
-                f"document {document.id!r}: its metadata cannot be written as JSON ({error})", field="metadata"
-            ) from error
-        row = cls(document.id, document.title, document.text, metadata)
-        if not (row.id.isascii() and row.title.isascii() and row.text.isascii() and metadata.isascii()):
-            _check_storable(row)
-        return row
-
-    @property
-    def size_bytes(self) -> int:
-        """Roughly what it takes in memory and on disk."""
-        return 250 + len(self.id) + len(self.title) + len(self.text) + len(self.metadata)
-
     def stored(self, number: int) -> StoredDocument:
         return StoredDocument(number, self.id, self.title, self.text, json.loads(self.metadata))
 
 
-def _check_storable(row: DocumentRow) -> None:
-    for part in ("id", "title", "text", "metadata"):
-        try:
-            getattr(row, part).encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise InvalidArgumentError(
-                f"document {row.id!r}: {error.object[error.start]!r} in its {part} is half a character (a lone"
-                " surrogate) and cannot be stored; repair the text's encoding",
-                field=part,
-            ) from error
-
-
-def write_documents(storage: Storage, path: Path, rows: Iterable[DocumentRow]) -> None:
-    """Write a table of documents at positions 0, 1, … and sync it.
-
-    SQLite writes a scratch file of its own; the storage adopts it under its final name.
-    """
-    scratch = path.with_name(path.name + ".scratch")
-    storage.remove(scratch)
-    try:
-        connection = sqlite3.connect(scratch, isolation_level=None)
-        try:
-            for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
-                connection.execute(f"PRAGMA {pragma}")
-            connection.execute(_SCHEMA)
-            connection.execute("BEGIN")
-            connection.executemany(
-                "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
-                ((at, row.id, row.title, row.text, row.metadata) for at, row in enumerate(rows)),
-            )
-            connection.execute("COMMIT")
-        finally:
-            connection.close()
-    except sqlite3.OperationalError as error:
-        raise ResourceError(
-            f"{path}: the documents cannot be written ({error}). The index keeps its last committed state;"
-            " check the disk's free space and the folder's permissions, then run it again."
-        ) from error
-    storage.adopt(scratch, path)
+def address_of(path: Path) -> str:
+    """A finished table's file, for SQLite to open."""
+    return f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
 
 
 class DocumentTable:
@@ -155,18 +90,19 @@ class DocumentTable:
         self._lock = threading.Lock()
         if not path.is_file():
             raise FileNotFoundError(path)
-        address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
         try:
-            self._connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
-            self._connection.execute("PRAGMA trusted_schema = OFF")
-            self._connection.execute("PRAGMA cell_size_check = ON")
+            self._connection = sqlite3.connect(
+                address_of(path), uri=True, check_same_thread=False, isolation_level=None
+            )
+            for pragma in CAUTIONS:
+                self._connection.execute(f"PRAGMA {pragma}")
             self._connection.execute("SELECT position FROM documents LIMIT 1").fetchall()
         except sqlite3.DatabaseError as error:
             raise self._corrupt(error) from error
 
     def fetch(self, positions: Positions) -> list[DocumentRow]:
         """The documents at these positions, in this order."""
-        found = {position: DocumentRow(*values) for position, values in self._select(_COLUMNS, positions)}
+        found = {position: DocumentRow(*values) for position, values in self._select(COLUMNS, positions)}
         return self._ordered(found, positions)
 
     def ids(self, positions: Positions) -> list[str]:
@@ -176,10 +112,16 @@ class DocumentTable:
 
     def rows(self) -> Iterator[DocumentRow]:
         """All documents in the order of their positions."""
-        for start in range(0, self._n_documents, _READ_AT_ONCE):
-            positions = range(start, min(start + _READ_AT_ONCE, self._n_documents))
-            rows = self._checked(self._query(_COLUMNS, "BETWEEN ? AND ?", (positions[0], positions[-1])))
-            yield from self._ordered({position: DocumentRow(*values) for position, values in rows}, positions)
+        for rows in self.batches():
+            yield from rows
+
+    def batches(self) -> Iterator[list[DocumentRow]]:
+        """As ``rows``, some thousand at once."""
+        return (list(map(DocumentRow._make, rows)) for rows in self._scanned(COLUMNS))
+
+    def metadata(self) -> Iterator[list[str]]:
+        """The metadata alone, as JSON, some thousand at once."""
+        return ([metadata for (metadata,) in rows] for rows in self._scanned("metadata"))
 
     def check(self) -> list[str]:
         """SQLite's own findings about the file's structure; empty if it is sound."""
@@ -193,6 +135,12 @@ class DocumentTable:
         if count != self._n_documents:
             problems.append(f"{count} documents, but the manifest says {self._n_documents}")
         return problems
+
+    def _scanned(self, columns: str) -> Iterator[list[tuple[str, ...]]]:
+        for start in range(0, self._n_documents, _READ_AT_ONCE):
+            positions = range(start, min(start + _READ_AT_ONCE, self._n_documents))
+            rows = self._checked(self._query(columns, "BETWEEN ? AND ?", (positions[0], positions[-1])))
+            yield self._ordered(dict(rows), positions)
 
     def _select(self, columns: str, positions: Positions) -> list[tuple[int, tuple[str, ...]]]:
         wanted = [int(position) for position in positions]

@@ -18,16 +18,17 @@ Arrays ``metadata.*`` of a segment, absent if none of its documents has metadata
 from __future__ import annotations
 
 import json
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 from lsr.indexer.arrays import Array
-from lsr.indexer.documents import DocumentRow
 from lsr.indexer.terms import pack_terms, unpack_terms
 
 from lsr.errors import IndexCorruptError
@@ -44,44 +45,53 @@ BoolArray = npt.NDArray[np.bool_]
 Value = str | float | bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Of one key, in the order of positions; as objects they would take eight times the memory."""
+
+    values: array[float] = field(default_factory=lambda: array("d"))
+    positions: array[int] = field(default_factory=lambda: array("I"))
+
+    def ascending(self) -> tuple[Array, Array]:
+        """The values, and where each is; equal ones stay in the order of positions."""
+        values = np.array(self.values)
+        order = np.argsort(values, kind="stable")
+        return values[order], np.array(self.positions)[order]
+
+
 class MetadataBuilder:
     """Collects the metadata of documents in the order of their positions."""
 
     def __init__(self) -> None:
-        self._numbers: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
+        self._numbers: defaultdict[str, _Numbers] = defaultdict(_Numbers)
         self._texts: defaultdict[str, defaultdict[bytes, list[int]]] = defaultdict(lambda: defaultdict(list))
         self._position = 0
 
-    def add(self, metadata: str) -> None:
-        """One document's, as JSON."""
-        if metadata != "{}":
-            for key, value in set(_flattened(_DECODE(metadata))):
+    def add(self, metadata: Sequence[str]) -> None:
+        """Those of the next documents, as JSON. Raises IndexCorruptError unless each is an object."""
+        for position, document in enumerate(_decoded(metadata), start=self._position):
+            for key, value in _entries(document):
                 if isinstance(value, bytes):
-                    self._texts[key][value].append(self._position)
+                    self._texts[key][value].append(position)
                 else:
-                    self._numbers[key].append((value, self._position))
-        self._position += 1
-
-    def watching(self, rows: Iterable[DocumentRow]) -> Iterator[DocumentRow]:
-        """Pass documents on, collecting their metadata on the way."""
-        for row in rows:
-            self.add(row.metadata)
-            yield row
+                    numbers = self._numbers[key]
+                    numbers.values.append(value)
+                    numbers.positions.append(position)
+        self._position += len(metadata)
 
     def arrays(self) -> dict[str, Array]:
         """By the names above; empty if there was nothing."""
         keys = sorted(self._numbers.keys() | self._texts.keys())
         if not keys:
             return {}
-        numbers = [sorted(self._numbers.get(key, ())) for key in keys]
+        numbers = [self._numbers.get(key, _Numbers()).ascending() for key in keys]
         texts = [sorted(self._texts.get(key, {}).items()) for key in keys]
-        pairs = [pair for column in numbers for pair in column]
         entries = [entry for column in texts for entry in column]
         values: Sequence[Array] = (
             pack_terms(keys),
-            _starts([len(column) for column in numbers]),
-            np.array([value for value, _ in pairs], np.float64),
-            np.array([position for _, position in pairs], np.uint32),
+            _starts([len(values) for values, _ in numbers]),
+            np.concatenate([values for values, _ in numbers]).astype(np.float64),
+            np.concatenate([positions for _, positions in numbers]).astype(np.uint32),
             _starts([len(column) for column in texts]),
             np.frombuffer(b"".join(text for text, _ in entries), np.uint8),
             _starts([len(text) for text, _ in entries]),
@@ -181,23 +191,47 @@ def _part(operator: str, left: int, right: int, first: int, last: int) -> tuple[
     }[operator]
 
 
-def _flattened(value: object, key: str = "") -> Iterator[tuple[str, float | bytes]]:
-    if isinstance(value, dict):
+def _decoded(metadata: Sequence[str]) -> list[dict[str, object]]:
+    """All in one call, which takes half the time of a call for each."""
+    try:
+        documents: list[dict[str, object]] = _DECODE(f"[{','.join(metadata)}]")
+    except ValueError as error:
+        raise _no_objects(str(error)) from error
+    if len(documents) != len(metadata) or not all(isinstance(document, dict) for document in documents):
+        raise _no_objects("not an object for each document")
+    return documents
+
+
+def _no_objects(problem: str) -> IndexCorruptError:
+    return IndexCorruptError(
+        f"the metadata of the documents are damaged ({problem}). Discard the build or the staged changes, or"
+        " restore the index from a snapshot."
+    )
+
+
+def _entries(document: object) -> set[tuple[str, float | bytes]]:
+    """Keys with their values, each pair once."""
+    found: list[tuple[str, float | bytes]] = []
+    _flatten("", document, found)
+    return set(found)
+
+
+def _flatten(key: str, value: object, found: list[tuple[str, float | bytes]]) -> None:
+    """Appends to one list, and asks for exact types, of which JSON has seven: generators within each other and
+    ``isinstance`` took twice as long.
+    """
+    if type(value) is str:
+        found.append((key, b"s" + value.encode()))
+    elif type(value) is dict:
         for name, inner in value.items():
-            place = f"{key}.{name}" if key else name
-            if type(inner) is float:  # these two are most of what there is; a generator each would be slow
-                yield place, inner
-            elif type(inner) is str:
-                yield place, b"s" + inner.encode()
-            else:
-                yield from _flattened(inner, place)
-    elif isinstance(value, list):
+            _flatten(f"{key}.{name}" if key else name, inner, found)
+    elif type(value) is list:
         for inner in value:
-            yield from _flattened(inner, key)
-    elif isinstance(value, str | bool):
-        yield key, _encoded(value)
+            _flatten(key, inner, found)
+    elif type(value) is bool:
+        found.append((key, _encoded(value)))
     elif value is not None:
-        yield key, _as_float(value)
+        found.append((key, _as_float(value)))
 
 
 def _as_float(value: object) -> float:

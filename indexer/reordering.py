@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from lsr.indexer.columns import DocumentColumns
 from lsr.indexer.documents import DocumentRow, Positions
 from lsr.indexer.ids import UInt64Array
 from lsr.indexer.kernels import HEAVIEST, bisected_order, heaviest_terms
@@ -72,9 +73,13 @@ class ReorderedRows:
         hashes = [live_only(source, source.id_hashes()) for source in self._sources]
         return np.concatenate(hashes)[self._order]
 
-    def documents(self) -> Iterator[DocumentRow]:
+    @property
+    def table(self) -> None:
+        return None
+
+    def documents(self) -> Iterator[DocumentColumns]:
         for start in range(0, len(self), READ_AT_ONCE):
-            yield from self.fetch(range(start, min(start + READ_AT_ONCE, len(self))))
+            yield DocumentColumns.of_rows(self.fetch(range(start, min(start + READ_AT_ONCE, len(self)))))
 
     def fetch(self, positions: Positions) -> list[DocumentRow]:
         rows: dict[int, DocumentRow] = {}

@@ -15,8 +15,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 from lsr.indexer.arrays import Array
+from lsr.indexer.columns import DocumentColumns
 from lsr.indexer.documents import DocumentRow, Positions
 from lsr.indexer.ids import UInt64Array
+from lsr.indexer.tables import TableWriter
 
 from lsr.errors import IndexCorruptError
 from lsr.vectors import SparseVectors, TermCounts
@@ -122,8 +124,12 @@ class RowSource(Protocol):
     def id_hashes(self) -> UInt64Array:
         """``hash_ids`` of the ids, in the order of positions."""
 
-    def documents(self) -> Iterator[DocumentRow]:
-        """All documents, the dead ones too."""
+    @property
+    def table(self) -> Path | None:
+        """A file with the table of all these documents; None if there is none."""
+
+    def documents(self) -> Iterator[DocumentColumns]:
+        """All documents, the dead ones too, in pieces."""
 
     def fetch(self, positions: Positions) -> list[DocumentRow]:
         """The documents at these positions, in this order."""
@@ -133,7 +139,7 @@ class RowSource(Protocol):
 class _Batch:
     """What one ``add`` brought."""
 
-    rows: Sequence[DocumentRow]
+    documents: DocumentColumns
     hashes: UInt64Array
     fields: Mapping[str, Forward]
     records_done: int
@@ -154,19 +160,19 @@ class PendingRows:
         self._dead: set[int] = set()
 
     def __len__(self) -> int:
-        return sum(len(batch.rows) for batch in self._batches)
+        return sum(len(batch.documents) for batch in self._batches)
 
     def add(
         self,
-        rows: Sequence[DocumentRow],
+        documents: DocumentColumns,
         hashes: UInt64Array,
         fields: Mapping[str, FieldRows],
         *,
         records_done: int,
     ) -> None:
         forward = {name: Forward.of(each) for name, each in fields.items()}
-        size_bytes = sum(row.size_bytes for row in rows) + sum(8 * each.nnz for each in forward.values())
-        self._batches.append(_Batch(rows, hashes, forward, records_done, size_bytes))
+        size_bytes = documents.size_bytes + sum(8 * each.nnz for each in forward.values())
+        self._batches.append(_Batch(documents, hashes, forward, records_done, size_bytes))
 
     def kill(self, position: int) -> None:
         self._dead.add(position)
@@ -201,12 +207,20 @@ class PendingRows:
     def id_hashes(self) -> UInt64Array:
         return np.concatenate([np.zeros(0, np.uint64), *(batch.hashes for batch in self._batches)])
 
-    def documents(self) -> Iterator[DocumentRow]:
-        return (row for batch in self._batches for row in batch.rows)
+    @property
+    def table(self) -> None:
+        return None
+
+    def documents(self) -> Iterator[DocumentColumns]:
+        return (batch.documents for batch in self._batches)
 
     def fetch(self, positions: Positions) -> list[DocumentRow]:
-        rows = list(self.documents())
-        return [rows[position] for position in positions]
+        starts = np.cumsum([0, *(len(batch.documents) for batch in self._batches)])
+        batches = np.searchsorted(starts, positions, side="right") - 1
+        return [
+            self._batches[batch].documents.row(int(position - starts[batch]))
+            for batch, position in zip(batches.tolist(), positions, strict=True)
+        ]
 
 
 def concatenate(parts: Sequence[Forward]) -> Forward:
@@ -240,22 +254,41 @@ def require_rows(rows: Forward, n: int, where: Path) -> None:
         )
 
 
+def term_dtype(n_terms: int) -> type[np.unsignedinteger]:
+    """The narrower of the types that hold all terms of a field."""
+    return np.uint16 if n_terms <= 2**16 else np.uint32
+
+
+def chunks(rows: FieldReader) -> Iterator[Forward]:
+    """All rows, in order, at most CHUNK_ROWS at once."""
+    for start in range(0, len(rows), CHUNK_ROWS):
+        yield rows.rows(start, min(start + CHUNK_ROWS, len(rows)))
+
+
 def live_chunks(sources: Sequence[RowSource], field_name: str) -> Iterator[Forward]:
     """The live rows of all sources, in order, at most CHUNK_ROWS at once."""
     for source in sources:
-        forward, live = source.forward(field_name), source.live
-        for start in range(0, len(forward), CHUNK_ROWS):
-            chunk = forward.rows(start, min(start + CHUNK_ROWS, len(forward)))
-            yield chunk if live is None else chunk.where(live[start : start + CHUNK_ROWS])
+        live, start = source.live, 0
+        for chunk in chunks(source.forward(field_name)):
+            yield chunk if live is None else chunk.where(live[start : start + len(chunk)])
+            start += len(chunk)
 
 
-def live_documents(sources: Sequence[RowSource]) -> Iterator[DocumentRow]:
-    """The live documents of all sources, in order."""
+def write_live_documents(table: TableWriter, sources: Sequence[RowSource]) -> None:
+    """Append the live documents of all sources to a table, in order."""
     for source in sources:
-        live = source.live
-        for position, row in enumerate(source.documents()):
-            if live is None or live[position]:
-                yield row
+        if source.table is not None and source.live is None:
+            table.append_table(source.table, len(source.numbers))
+        else:
+            for documents in _live_documents(source):
+                table.append(documents)
+
+
+def _live_documents(source: RowSource) -> Iterator[DocumentColumns]:
+    live, start = source.live, 0
+    for documents in source.documents():
+        yield documents if live is None else documents.where(live[start : start + len(documents)].tolist())
+        start += len(documents)
 
 
 def live_only(source: RowSource, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

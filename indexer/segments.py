@@ -26,7 +26,8 @@ import numpy.typing as npt
 from lsr.indexer import bm25, precision
 from lsr.indexer.arrays import SUFFIX, Array, ArrayWriter, Load, open_array, write_array
 from lsr.indexer.checksums import file_entry
-from lsr.indexer.documents import DocumentRow, DocumentTable, Positions, write_documents
+from lsr.indexer.columns import DocumentColumns
+from lsr.indexer.documents import DocumentRow, DocumentTable, Positions
 from lsr.indexer.ids import UInt64Array, candidates, hash_ids, sorted_keys
 from lsr.indexer.kernels import FieldView, SegmentView, build_lists
 from lsr.indexer.manifest import FieldCounts, FieldEntry, FileEntry, SegmentEntry
@@ -37,11 +38,13 @@ from lsr.indexer.rows import (
     Int64Array,
     RowSource,
     live_chunks,
-    live_documents,
     live_only,
     require_terms,
+    term_dtype,
+    write_live_documents,
 )
 from lsr.indexer.storage import Storage
+from lsr.indexer.tables import new_table
 
 from lsr.errors import IndexCorruptError
 
@@ -124,9 +127,12 @@ class _SegmentWriter:
 
     def _write_documents(self) -> None:
         path = self._folder / DOCUMENTS_NAME
-        metadata = MetadataBuilder()
-        write_documents(self._storage, path, metadata.watching(live_documents(self._sources)))
+        with new_table(self._storage, path) as table:
+            write_live_documents(table, self._sources)
         self._files.append(file_entry(path, self._index))
+        metadata = MetadataBuilder()
+        for documents in DocumentTable(path, table.n_documents).metadata():
+            metadata.add(documents)
         for name, array in metadata.arrays().items():
             self._write_array(name, array)
 
@@ -189,7 +195,7 @@ class _SegmentWriter:
             self._write_array(f"{field.name}.lists.{name}", array)
 
     def _term_writer(self, field: FieldEntry) -> ArrayWriter:
-        return self._writer(f"{field.name}.terms", np.uint16 if field.n_terms <= 2**16 else np.uint32)
+        return self._writer(f"{field.name}.terms", term_dtype(field.n_terms))
 
     def _count_dtype(self, field: FieldEntry) -> type[np.unsignedinteger]:
         """The narrowest type that holds every count; nearly always one byte."""
@@ -412,8 +418,13 @@ class LiveSegment:
     def id_hashes(self) -> UInt64Array:
         return self.segment.id_hashes()
 
-    def documents(self) -> Iterator[DocumentRow]:
-        return self.segment.documents.rows()
+    @property
+    def table(self) -> None:
+        """None to open by name: a commit beside a merge may have unlinked it, which the open one outlives."""
+        return None
+
+    def documents(self) -> Iterator[DocumentColumns]:
+        return map(DocumentColumns.of_rows, self.segment.documents.batches())
 
     def fetch(self, positions: Positions) -> list[DocumentRow]:
         return self.segment.documents.fetch(positions)

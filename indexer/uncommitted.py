@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 from lsr.indexer.building import NewTerms, Shard, building_folder, write_shard
-from lsr.indexer.documents import DocumentRow
+from lsr.indexer.columns import DocumentColumns
 from lsr.indexer.ids import UInt64Array
 from lsr.indexer.limits import WriterLimits
 from lsr.indexer.manifest import Manifest
@@ -78,7 +79,7 @@ class Uncommitted:
 
     def add(
         self,
-        rows: Sequence[DocumentRow],
+        documents: DocumentColumns,
         hashes: UInt64Array,
         vectors: Mapping[str, FieldRows],
         *,
@@ -86,10 +87,9 @@ class Uncommitted:
         counts: Mapping[str, int],
     ) -> None:
         """Add documents whose ids are not among these, with their rows in every field."""
-        for at, row in enumerate(rows, start=len(self._pending)):
-            self._pending_ids[row.id] = at
-        done = self.records_done + len(rows) if records_done is None else records_done
-        self._pending.add(rows, hashes, vectors, records_done=done)
+        self._pending_ids.update(zip(documents.ids, count(len(self._pending)), strict=False))
+        done = self.records_done + len(documents) if records_done is None else records_done
+        self._pending.add(documents, hashes, vectors, records_done=done)
         self.counts = added(self.counts, counts)
 
     def crowded(self, limits: WriterLimits) -> bool:

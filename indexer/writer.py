@@ -39,8 +39,9 @@ from lsr.indexer.aliases import followed
 from lsr.indexer.beginning import check_folder, check_names, empty_generation
 from lsr.indexer.building import Ledger, Shard, building_folder, read_ledger
 from lsr.indexer.checksums import check_file
+from lsr.indexer.columns import DocumentColumns
 from lsr.indexer.committing import Changes, KeptSegment, SegmentMaking, next_manifest, write_generation
-from lsr.indexer.documents import DocumentLike, DocumentRow
+from lsr.indexer.documents import DocumentLike
 from lsr.indexer.fields import FieldSpec
 from lsr.indexer.ids import UInt64Array, hash_ids
 from lsr.indexer.limits import DEFAULT_MEMORY, WriterLimits
@@ -263,15 +264,15 @@ class CollectionWriter:
         was interrupted would be lost.
         """
         self._require_changeable()
-        rows = [DocumentRow.of(document) for document in documents]
+        columns = DocumentColumns.of(documents)
         counted_terms = {name: len(terms) for name, terms in self._vocabularies.items()}
         check_vectors(
-            len(rows), vectors, index=self.path, fields=self._base.fields, counted_terms=counted_terms
+            len(columns), vectors, index=self.path, fields=self._base.fields, counted_terms=counted_terms
         )
-        check_distinct(rows)
-        hashes = hash_ids([row.id for row in rows])
-        self._replace_older(rows, hashes)
-        self._uncommitted.add(rows, hashes, vectors, records_done=records_done, counts=counts or {})
+        check_distinct(columns.ids)
+        hashes = hash_ids(columns.ids)
+        self._replace_older(columns.ids, hashes)
+        self._uncommitted.add(columns, hashes, vectors, records_done=records_done, counts=counts or {})
         if self._uncommitted.crowded(self.limits):
             self.checkpoint()
 
@@ -547,8 +548,7 @@ class CollectionWriter:
         if self._closed:
             raise InvalidArgumentError(f"{self.path}: this writer is closed; open another one")
 
-    def _replace_older(self, rows: Sequence[DocumentRow], hashes: UInt64Array) -> None:
-        ids = [row.id for row in rows]
+    def _replace_older(self, ids: Sequence[str], hashes: UInt64Array) -> None:
         if not self._replacing:
             self._kill(ids, hashes)
             return

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from lsr.indexer.documents import DocumentInput, DocumentRow
+from lsr.indexer.columns import DocumentColumns
+from lsr.indexer.documents import DocumentInput
 from lsr.server.problems import InvalidJsonError, field_errors, problem
 from lsr.server.routes.common import ServiceOf, answer
 from lsr.server.schemas import PROBLEMS, DocumentBody, DocumentsBody, IdentifiedDocument
@@ -56,7 +57,7 @@ async def put_document(
 ) -> Response:
     """Add a document, or replace the one with this id."""
     document = body.document(id)
-    DocumentRow.of(document)  # what cannot be stored is refused by name, before it is encoded
+    DocumentColumns.of([document])  # what cannot be stored is refused by name, before it is encoded
     return answer(await service.add([document], commit=commit))
 
 
@@ -181,4 +182,4 @@ def _check(document: DocumentInput, earlier: Mapping[str, DocumentInput]) -> Non
     """Raise InvalidArgumentError for an id that stands in the batch before, and for what cannot be stored."""
     if document.id in earlier:
         raise InvalidArgumentError(f"the id {document.id!r} stands twice in this batch", field="id")
-    DocumentRow.of(document)
+    DocumentColumns.of([document])

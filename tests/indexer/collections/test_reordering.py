@@ -119,7 +119,7 @@ def test_rows_come_from_several_sources(lab, doc, rng):
         writer.delete([docs[1].id, docs[40].id, docs[60].id])
         sources = writer._uncommitted.sources()
         rows = reordered(sources, writer.fields, threads=1)
-        expected = {row.id: at for at, row in enumerate(rows.documents())}
+        expected = {id_: at for at, id_ in enumerate(id_ for part in rows.documents() for id_ in part.ids)}
         assert isinstance(rows, ReorderedRows)
         assert rows.numbers.tolist() == sorted(set(rows.numbers.tolist()))
         assert len(expected) == len(rows.numbers)

@@ -386,7 +386,7 @@ def test_a_failure_while_documents_are_written_beside_vectors_is_raised(lab, doc
     def full(*_):
         raise ResourceError("the disk is full")
 
-    monkeypatch.setattr("lsr.indexer.segments.write_documents", full)
+    monkeypatch.setattr("lsr.indexer.segments.write_live_documents", full)
     with pytest.raises(ResourceError, match="the disk is full"), lab.open(threads=2) as writer:
         lab.add(writer, [doc("b", {1: 1.0}, "y")])
         writer.commit()
