@@ -18,13 +18,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lsr.indexer.arrays import SUFFIX, Array, open_array, write_array
+import numpy.typing as npt
+from lsr.indexer.arrays import SUFFIX, Array, ArrayWriter, open_array, write_array
 from lsr.indexer.checksums import check_file, file_entry, sealed, unsealed
 from lsr.indexer.columns import DocumentColumns
 from lsr.indexer.documents import DocumentRow, DocumentTable, Positions
 from lsr.indexer.ids import UInt64Array, candidates, sorted_keys
 from lsr.indexer.manifest import FieldEntry, FileEntry
-from lsr.indexer.rows import BoolArray, Forward, Int64Array, PendingRows, require_rows
+from lsr.indexer.rows import (
+    BoolArray,
+    FieldReader,
+    Forward,
+    Int64Array,
+    PendingRows,
+    chunks,
+    require_rows,
+    term_dtype,
+)
 from lsr.indexer.storage import Storage, replace_file
 from lsr.indexer.sweeping import BUILDING_NAME
 from lsr.indexer.tables import new_table
@@ -156,20 +166,23 @@ def write_shard(
     place = folder / shard_id
     storage.remove(place)
     storage.make_folder(place)
-    files = []
-    for name, values in _shard_arrays(pending, fields, vocabularies):
-        path = place / (name + SUFFIX)
-        files.append(file_entry(path, folder, write_array(storage, path, values)))
+    arrays = _ShardArrays(storage, folder, place)
+    arrays.write("id-hashes", pending.id_hashes())
+    for field in fields:
+        arrays.write_field(field, pending.forward(field.name), vocabularies.get(field.name))
+    for name, new in vocabularies.items():
+        if len(new.terms) > new.n_known:
+            arrays.write(f"{name}.vocabulary", pack_terms(new.terms[new.n_known :]))
     with new_table(storage, place / _TABLE_NAME) as table:
         for documents in pending.documents():
             table.append(documents)
-    files.append(file_entry(place / _TABLE_NAME, folder))
+    files = (*arrays.files, file_entry(place / _TABLE_NAME, folder))
     storage.sync_folder(place)
     storage.sync_folder(folder)
     n_terms = {name: len(new.terms) for name, new in vocabularies.items()}
     shard = Shard(
         folder,
-        ShardEntry(shard_id, len(pending), pending.first_number, records_done, n_terms, tuple(files), counts),
+        ShardEntry(shard_id, len(pending), pending.first_number, records_done, n_terms, files, counts),
     )
     if pending.live is not None:
         for position in np.flatnonzero(~pending.live):
@@ -177,18 +190,38 @@ def write_shard(
     return shard
 
 
-def _shard_arrays(
-    pending: PendingRows, fields: Sequence[FieldEntry], vocabularies: Mapping[str, NewTerms]
-) -> Iterator[tuple[str, Array]]:
-    """By name; a field's are made when they are wanted, so that only one is held twice."""
-    yield "id-hashes", pending.id_hashes()
-    for field in fields:
-        rows = pending.forward(field.name)
-        for part in ("indptr", "terms", "values", *(("lengths",) if field.kind == "counted" else ())):
-            yield f"{field.name}.{part}", getattr(rows, part)
-    for name, new in vocabularies.items():
-        if len(new.terms) > new.n_known:
-            yield f"{name}.vocabulary", pack_terms(new.terms[new.n_known :])
+class _ShardArrays:
+    """Writes arrays of a shard; ``files`` are those so far."""
+
+    def __init__(self, storage: Storage, folder: Path, place: Path) -> None:
+        self.files: list[FileEntry] = []
+        self._storage = storage
+        self._folder = folder
+        self._place = place
+
+    def write(self, name: str, values: Array) -> None:
+        path = self._place / (name + SUFFIX)
+        self.files.append(file_entry(path, self._folder, write_array(self._storage, path, values)))
+
+    def write_field(self, field: FieldEntry, rows: FieldReader, new: NewTerms | None) -> None:
+        """In pieces, so that the field is not held twice. new: a counted field's terms"""
+        name = field.name
+        terms = self._writer(f"{name}.terms", term_dtype(field.n_terms if new is None else len(new.terms)))
+        values = self._writer(f"{name}.values", np.float32 if new is None else np.uint32)
+        sizes, lengths = [np.zeros(1, np.int64)], [np.zeros(0, np.uint32)]
+        for chunk in chunks(rows):
+            sizes.append(chunk.sizes)
+            lengths.append(chunk.lengths.astype(np.uint32))
+            terms.append(chunk.terms)
+            values.append(chunk.values)
+        for writer in (terms, values):
+            self.files.append(file_entry(writer.path, self._folder, writer.close()))
+        self.write(f"{name}.indptr", np.cumsum(np.concatenate(sizes)))
+        if new is not None:
+            self.write(f"{name}.lengths", np.concatenate(lengths))
+
+    def _writer(self, name: str, dtype: npt.DTypeLike) -> ArrayWriter:
+        return ArrayWriter(self._storage, self._place / (name + SUFFIX), dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 DEFAULT_MEMORY = 1 << 30
 
-# Shares of the memory given to a writer. A pending document is held once, and a field of it once more while its
-# shard is written. Building a segment took 9 to 11 bytes of resident memory a non-zero, mapped files and lists
-# together (4.6 to 32 million of them, one thread and two); 16 leaves room.
+# Shares of the memory given to a writer. A pending document is held once; its shard is written in pieces.
+# Building a segment took 9 to 11 bytes of resident memory a non-zero, mapped files and lists together (4.6 to
+# 32 million of them, one thread and two); 16 leaves room.
 PENDING_SHARE = 0.2
 LIST_BYTES_PER_NNZ = 16
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -201,8 +202,8 @@ class PendingRows:
     def nnz(self, field_name: str) -> int:
         return sum(batch.fields[field_name].nnz for batch in self._batches)
 
-    def forward(self, field_name: str) -> Forward:
-        return concatenate([batch.fields[field_name] for batch in self._batches])
+    def forward(self, field_name: str) -> PendingField:
+        return PendingField([batch.fields[field_name] for batch in self._batches])
 
     def id_hashes(self) -> UInt64Array:
         return np.concatenate([np.zeros(0, np.uint64), *(batch.hashes for batch in self._batches)])
@@ -223,9 +224,38 @@ class PendingRows:
         ]
 
 
+class PendingField:
+    """A field of rows in memory, as the batches they came in."""
+
+    def __init__(self, parts: Sequence[Forward]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def rows(self, start: int, stop: int) -> Forward:
+        """A copy of these alone: one of all rows would hold them twice."""
+        first = int(np.searchsorted(self._starts, start, side="right")) - 1
+        last = int(np.searchsorted(self._starts, stop, side="left"))
+        spans = zip(self._parts[first:last], self._starts[first:last].tolist(), strict=True)
+        return concatenate(
+            [part.rows(max(start - begin, 0), min(stop - begin, len(part))) for part, begin in spans]
+        )
+
+    def take(self, positions: Int64Array) -> Forward:
+        return self._joined.take(positions)
+
+    @cached_property
+    def _joined(self) -> Forward:
+        return concatenate(self._parts)
+
+
 def concatenate(parts: Sequence[Forward]) -> Forward:
     """The rows of all parts, in order."""
     parts = [part.rows(0, len(part)) for part in parts]
+    if len(parts) == 1:
+        return parts[0]
     sizes = np.concatenate([np.zeros(1, np.int64), *(part.sizes for part in parts)])
     return Forward(
         np.cumsum(sizes),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lsr.indexer.documents import DocumentInput
+from lsr.indexer.fields import FieldSpec
 from lsr.indexer.writer import CollectionWriter
 
 from lsr.errors import IndexCorruptError
+from lsr.vectors import SparseVectors
+from lsr.vocabulary import Vocabulary
 
 N = 12
 
@@ -50,6 +55,20 @@ def test_shards_and_batches_leave_no_trace(cuts, deleted, chunk, doc, make_lab, 
         writer.commit()
     assert arrays(split) == arrays(whole)
     assert list(split.read().all_documents()) == list(whole.read().all_documents())
+
+
+@pytest.mark.parametrize("n_terms", [2**16, 2**16 + 1])
+def test_the_last_term_of_a_vocabulary_goes_through_a_shard(tmp_path, n_terms):
+    """Terms take two bytes each in a shard, where that is enough."""
+    field = FieldSpec("learned", "encoded", Vocabulary([f"t{at}" for at in range(n_terms)]))
+    rows = SparseVectors.from_id_dicts([{0: 1.0, n_terms - 1: 2.0}], n_terms)
+    with CollectionWriter.create(tmp_path / "index", [field]) as writer:
+        writer.add([DocumentInput("a")], {"learned": rows})
+        writer.checkpoint()
+        [shard] = writer._uncommitted.shards
+        assert shard.forward("learned").terms.dtype == (np.uint16 if n_terms == 2**16 else np.uint32)
+        assert shard.forward("learned").terms.tolist() == [0, n_terms - 1]
+        writer.commit()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
