@@ -14,7 +14,7 @@ from lsr.server.limits import BodyLimit
 from lsr.server.metrics import Metrics
 from lsr.server.routes import documents, pages, search, status
 from lsr.server.routes import writing as changes
-from lsr.server.schemas import PROBLEMS, SearchBody, SearchParameters
+from lsr.server.schemas import PROBLEMS, DocumentBody, SearchBody, SearchParameters
 from lsr.server.service import Service
 from lsr.server.settings import ServerSettings
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -55,7 +55,14 @@ def create_app(
     app.state.service = service
     for routes in (search, documents, changes, status, pages):
         app.include_router(routes.router)
-    problems.install(app, models={("POST", "/v1/search"): SearchBody, ("GET", "/v1/search"): SearchParameters})
+    problems.install(
+        app,
+        models={
+            ("POST", "/v1/search"): SearchBody,
+            ("GET", "/v1/search"): SearchParameters,
+            ("PUT", "/v1/documents/{id:path}"): DocumentBody,
+        },
+    )
     app.add_middleware(CountRequests, metrics=service.metrics)
     app.add_middleware(BodyLimit, limit=service.settings.max_body_bytes)
     return app

@@ -36,6 +36,15 @@ class InvalidJsonError(LsrError):
     http_status = 400
 
 
+class UnknownFieldError(InvalidArgumentError):
+    code = "unknown-field"
+
+
+def unknown_field(name: str, known: Sequence[str]) -> UnknownFieldError:
+    """The error that suggests the nearest known field, or lists them all."""
+    return UnknownFieldError(_suggestion(name, name, known), field=name)
+
+
 def problem(
     status: int,
     code: str,
@@ -72,7 +81,7 @@ def install(app: FastAPI, *, models: Mapping[tuple[str, str], type[BaseModel]]) 
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return _of_validation(error, models.get((request.method, request.scope["path"])))
+        return _of_validation(error, models.get((request.method, _route(request))))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
@@ -84,6 +93,11 @@ def install(app: FastAPI, *, models: Mapping[tuple[str, str], type[BaseModel]]) 
         return problem(
             500, "internal-error", "This is a mistake in lsr, not in your request; the log has the cause."
         )
+
+
+def _route(request: Request) -> str:
+    """The path of a request's route as it is declared, with ``{id:path}`` for an id."""
+    return str(getattr(request.scope.get("route"), "path", request.scope["path"]))
 
 
 def of(error: LsrError) -> Response:
@@ -121,12 +135,13 @@ def _methods(request: Request) -> list[str]:
 
 def _of_validation(error: RequestValidationError, model: type[BaseModel] | None) -> Response:
     found = field_errors([{**each, "loc": each["loc"][1:]} for each in error.errors()], model)
-    status, code = _status_of(found)
+    status, code = status_of(found)
     detail = "; ".join(each["detail"] for each in found)
     return problem(status, code, detail, errors=[] if status == 400 else found)
 
 
-def _status_of(found: Sequence[Mapping[str, str]]) -> tuple[int, str]:
+def status_of(found: Sequence[Mapping[str, str]]) -> tuple[int, str]:
+    """The status and the code of a request with these errors: their own code where they share one."""
     codes = {each["code"] for each in found}
     if codes == {"invalid-json"}:
         return 400, "invalid-json"
@@ -143,7 +158,8 @@ def _field_error(each: Mapping[str, Any], model: type[BaseModel] | None) -> dict
     if each["type"] == "json_invalid":
         context = each.get("ctx")
         reason = context.get("error", "") if isinstance(context, Mapping) else ""
-        return {"field": "", "code": "invalid-json", "detail": f"the body is not JSON: {reason} at byte {path}"}
+        detail = f"the body is not JSON: {reason} at character {each['loc'][-1] + 1}"
+        return {"field": "", "code": "invalid-json", "detail": detail}
     if each["type"] == "extra_forbidden":
         return {"field": path, "code": "unknown-field", "detail": _unknown(path, model)}
     if each["type"] == "missing" and not path:
@@ -176,6 +192,10 @@ def _unknown(path: str, model: type[BaseModel] | None) -> str:
     if outer.startswith("vector."):
         return f'there is no field {path!r}; a term goes into "terms": {{"terms": {{{json.dumps(name)}: 1.0}}}}'
     known = list(model.model_fields) if model is not None and not outer else []
+    return _suggestion(path, name, known)
+
+
+def _suggestion(path: str, name: str, known: Sequence[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1)
     if nearest:
         return f"there is no field {path!r}; did you mean {nearest[0]!r}?"

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from lsr.server.problems import unknown_field
 from lsr.server.service import Service
 
 from lsr.requests import to_json
@@ -19,6 +21,17 @@ def _service(request: Request) -> Service:
 
 
 ServiceOf = Annotated[Service, Depends(_service)]
+
+
+def known_parameters(request: Request) -> None:
+    """Raise UnknownFieldError for a parameter that the route does not take: with ``comit=true`` a change would
+    stay pending without a word."""
+    route = request.scope["route"]
+    assert isinstance(route, APIRoute)
+    known = [parameter.alias for parameter in route.dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            raise unknown_field(name, known)
 
 
 def answer(value: object) -> Response:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import Response
-from lsr.server.routes.common import ServiceOf, answer
+from lsr.server.routes.common import ServiceOf, answer, known_parameters
 from lsr.server.schemas import PROBLEMS
 
 from lsr.fetching import DocumentAnswer, fetch_document
 
-router = APIRouter(tags=["documents"], responses=PROBLEMS)
+router = APIRouter(tags=["documents"], responses=PROBLEMS, dependencies=[Depends(known_parameters)])
 
 
 @router.get("/v1/documents/{id:path}", response_model=DocumentAnswer)

@@ -6,36 +6,37 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from lsr.indexer.columns import DocumentColumns
 from lsr.indexer.documents import DocumentInput
-from lsr.server.problems import InvalidJsonError, field_errors, problem
-from lsr.server.routes.common import ServiceOf, answer
+from lsr.server.problems import InvalidJsonError, field_errors, problem, status_of
+from lsr.server.routes.common import ServiceOf, answer, known_parameters
 from lsr.server.schemas import PROBLEMS, DocumentBody, DocumentsBody, IdentifiedDocument
 from lsr.server.writing import WriteAnswer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lsr.errors import DocumentNotFoundError, InvalidArgumentError
+from lsr.errors import DocumentNotFoundError, DuplicateIdError, InvalidArgumentError
 
-router = APIRouter(tags=["changes"], responses=PROBLEMS)
+router = APIRouter(tags=["changes"], responses=PROBLEMS, dependencies=[Depends(known_parameters)])
 
 Commit = Annotated[bool, Query(description="make this and all earlier changes visible now")]
 NDJSON = "application/x-ndjson"
 
 
 class Rejected(BaseModel):
-    """A document of a batch that was not added. index: its place in the batch, from 0."""
+    """A document of a batch that was not added. index: its place in it, from 0; code: as of a problem."""
 
     model_config = ConfigDict(frozen=True)
 
     index: int
     field: str
+    code: str
     detail: str
 
     def as_problem(self) -> dict[str, str]:
         place = f"documents[{self.index}]" + (f".{self.field}" if self.field else "")
-        return {"field": place, "code": "invalid-argument", "detail": self.detail}
+        return {"field": place, "code": self.code, "detail": self.detail}
 
 
 class BatchAnswer(BaseModel):
@@ -104,12 +105,14 @@ async def post_documents(
         raise broken
     documents, rejected = _checked(records)
     if rejected and not partial:
+        errors = [each.as_problem() for each in rejected]
+        status, code = status_of(errors)
         return problem(
-            422,
-            "invalid-argument",
+            status,
+            code,
             f"{len(rejected)} of {len(records)} documents cannot be used, so none was added;"
             " mend them, or ask for partial=true",
-            errors=[each.as_problem() for each in rejected],
+            errors=errors,
         )
     done = await service.add(documents, commit=commit)
     return answer(
@@ -150,6 +153,8 @@ def _line(raw: bytes, number: int) -> object:
 def _parsed(raw: bytes, place: str) -> object:
     try:
         return json.loads(raw)
+    except json.JSONDecodeError as error:
+        raise InvalidJsonError(f"{place} is not JSON: {error.msg} at character {error.pos + 1}") from error
     except (ValueError, RecursionError) as error:
         raise InvalidJsonError(f"{place} is not JSON: {error}") from error
 
@@ -160,26 +165,28 @@ def _checked(records: Sequence[object]) -> tuple[list[DocumentInput], list[Rejec
     rejected: list[Rejected] = []
     for at, record in enumerate(records):
         if isinstance(record, InvalidJsonError):
-            rejected.append(Rejected(index=at, field="", detail=record.message))
+            rejected.append(Rejected(index=at, field="", code=record.code, detail=record.message))
             continue
         try:
             body = IdentifiedDocument.model_validate(record)
         except ValidationError as error:
             first = field_errors(error.errors(), IdentifiedDocument)[0]
-            rejected.append(Rejected(index=at, field=first["field"], detail=first["detail"]))
+            rejected.append(Rejected(index=at, **first))
             continue
         document = body.document(body.id)
         try:
             _check(document, documents)
-        except InvalidArgumentError as error:
-            rejected.append(Rejected(index=at, field=error.field or "", detail=error.message))
+        except (InvalidArgumentError, DuplicateIdError) as error:
+            refused = Rejected(index=at, field=error.field or "", code=error.code, detail=error.message)
+            rejected.append(refused)
         else:
             documents[body.id] = document
     return list(documents.values()), rejected
 
 
 def _check(document: DocumentInput, earlier: Mapping[str, DocumentInput]) -> None:
-    """Raise InvalidArgumentError for an id that stands in the batch before, and for what cannot be stored."""
+    """Raise DuplicateIdError for an id that stands in the batch before, InvalidArgumentError for what cannot
+    be stored."""
     if document.id in earlier:
-        raise InvalidArgumentError(f"the id {document.id!r} stands twice in this batch", field="id")
+        raise DuplicateIdError(f"the id {document.id!r} stands twice in this batch", field="id")
     DocumentColumns.of([document])

@@ -132,6 +132,13 @@ def test_a_body_that_is_no_json(client: TestClient, name: str) -> None:
     assert "the body is not JSON: " in response.json()["detail"]
 
 
+def test_where_a_body_stops_being_json(client: TestClient) -> None:
+    headers = {"content-type": "application/json"}
+    response = client.post("/v1/search", content='{"query": "x",}', headers=headers)
+
+    assert response.json()["detail"].endswith(" at character 15")
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -233,3 +240,10 @@ def test_a_document_that_is_not_there(client: TestClient) -> None:
     response = client.get("/v1/documents/nothing")
 
     assert (response.status_code, response.json()["code"]) == (404, "document-not-found")
+
+
+def test_a_misspelt_parameter_of_a_document_is_refused(client: TestClient) -> None:
+    response = client.get("/v1/documents/zip?vector=true")
+
+    assert (response.status_code, response.json()["code"]) == (422, "unknown-field")
+    assert "did you mean 'vectors'?" in response.json()["detail"]

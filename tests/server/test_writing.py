@@ -273,3 +273,48 @@ def test_stopping_the_server_waits_for_a_merge(
     with CollectionWriter.open(pipeline.collection.path) as writer:  # nobody else holds the lock
         assert writer.begin_merge() is None
     assert verify_index(pipeline.collection.path, full=True).sound
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/v1/documents/a?comit=true", {"text": "x"}),
+        ("DELETE", "/v1/documents/date?comit=true", None),
+        ("POST", "/v1/documents?comit=true", {"documents": BATCH}),
+    ],
+)
+def test_a_misspelt_parameter_changes_nothing(
+    writable: TestClient, method: str, path: str, body: object
+) -> None:
+    refused = writable.request(method, path, json=body)
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown-field")
+    assert refused.json()["errors"][0]["field"] == "comit"
+    assert "did you mean 'commit'?" in refused.json()["detail"]
+    assert writable.post("/v1/commit").json()["generation"] == 1
+
+
+def test_each_document_of_a_batch_is_refused_with_its_own_code(writable: TestClient) -> None:
+    twice = [{"id": "one", "text": "a"}, {"id": "one", "text": "b"}]
+    refused = writable.post("/v1/documents", json={"documents": twice}).json()
+    assert (refused["code"], refused["errors"][0]["code"]) == ("duplicate-id", "duplicate-id")
+
+    misspelt = {"documents": [{"id": "one", "text": "a", "titel": "b"}]}
+    assert writable.post("/v1/documents", json=misspelt).json()["code"] == "unknown-field"
+
+    mixed = {"documents": [*twice, {"id": "two"}]}
+    assert writable.post("/v1/documents", json=mixed).json()["code"] == "invalid-argument"
+    rejected = writable.post("/v1/documents?partial=true", json=mixed).json()["rejected"]
+    assert [each["code"] for each in rejected] == ["duplicate-id", "invalid-argument"]
+
+
+def test_a_broken_line_is_named_once(writable: TestClient) -> None:
+    refused = writable.post("/v1/documents", content='{"id": "a", "text": ""}\n{"id": "b"', headers=NDJSON)
+
+    assert refused.json()["detail"] == "line 2 is not JSON: Expecting ',' delimiter at character 11"
+
+
+def test_an_id_in_a_body_is_refused_with_what_may_stand_there(writable: TestClient) -> None:
+    refused = writable.put("/v1/documents/a", json={"id": "a", "text": "x"})
+
+    assert refused.json()["detail"] == "there is no field 'id'; known: title, text, metadata"
