@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from lsr.encoders.expansion import document_text, encoder_text
 from lsr.errors import ModelMismatchError, ModelNotFoundError
-from lsr.models import check_transform, model_of, options_of
+from lsr.models import check_transform, lost_folder, model_of, options_of
 from lsr.passages import PassageCutter, cutter_for
 from lsr.requests import SourceWord
 from lsr.vectors import SparseVectors, TermCounts, UInt32Array
@@ -245,7 +245,15 @@ def _open_field(
 
         return CountedField(name, Analyzer.from_settings(info.encoder), collection.vocabulary(name), transform)
     used = load(info)
-    collection.require_encoder(name, used.describe().to_json(), used.vocabulary)
+    try:
+        collection.require_encoder(name, used.describe().to_json(), used.vocabulary)
+    except ModelMismatchError as error:
+        if (folder := lost_folder(info.encoder)) is None:
+            raise
+        raise ModelMismatchError(
+            f"{error} It was made with the model {folder}, which is not there any more; if it was moved, say"
+            " where it is now with `--model`."
+        ) from error
     return EncodedField(used)
 
 
@@ -273,7 +281,7 @@ def _load(
     except ModelNotFoundError as error:
         if model is not None:
             raise
-        asked = options.queries if kept is None else None
+        asked = options.queries if kept is None and queries is None else None
         queries_by = f" with queries by {asked}" if asked is not None else ""
         raise ModelNotFoundError(
             f"{index}: was made with the model {recorded.get('model')}{queries_by}. {error}"

@@ -179,8 +179,13 @@ def options_of(facts: Mapping[str, object]) -> ModelOptions:
 
 def model_of(facts: Mapping[str, object]) -> str:
     """Where the model of a field's record is: its folder as long as that is there, else its name."""
-    model = str(facts.get("model") or facts["name"])
-    return model if not Path(model).is_absolute() or Path(model).exists() else str(facts["name"])
+    return str(facts["name"] if lost_folder(facts) else facts.get("model") or facts["name"])
+
+
+def lost_folder(facts: Mapping[str, object]) -> str | None:
+    """The folder that a field's record names as its model, if it is not there any more."""
+    model = str(facts.get("model") or "")
+    return model if Path(model).is_absolute() and not Path(model).exists() else None
 
 
 def check_transform(facts: Mapping[str, object], given: str | None, where: str) -> None:

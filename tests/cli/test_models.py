@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from lsr.encoders.loading import SPLADE_TINY
+from lsr.encoders.loading import SPLADE_TINY, load_encoder
+from lsr.encoders.saving import save_encoder
 
 RunLsr = Callable[..., Any]
 
@@ -208,3 +209,30 @@ def test_models_that_were_moved_are_named_anew(
     lost = lsr("search", tmp_path / "i", "file", *where)
     assert (lost.status, f"made with the model {tmp_path / 'own'}" in lost.err) == (2, True)
     assert lsr("search", tmp_path / "i", "file", "--model", tmp_path / "elsewhere", *where).status == 0
+
+
+def test_a_model_that_was_moved_is_named_where_another_one_has_its_name(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path
+) -> None:
+    """An encoder that was saved keeps its name, and the built-in one of that name is another model by now."""
+    save_encoder(load_encoder("splade-tiny"), tmp_path / "own")
+    docs = write_lines([{"_id": "read", "text": "read a file"}])
+    assert lsr("index", docs, "-o", tmp_path / "i", "--model", tmp_path / "own").status == 0
+
+    (tmp_path / "own").rename(tmp_path / "elsewhere")
+    moved = lsr("search", tmp_path / "i", "file")
+    assert moved.status == 2
+    assert f"made with the model {tmp_path / 'own'}, which is not there any more" in moved.err
+    assert lsr("search", tmp_path / "i", "file", "--model", tmp_path / "elsewhere").status == 0
+
+
+def test_a_missing_table_is_not_told_as_what_the_index_was_made_with(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path
+) -> None:
+    docs = write_lines([{"_id": "read", "text": "read a file"}])
+    assert lsr("index", docs, "-o", tmp_path / "i").status == 0
+    refused = lsr("search", tmp_path / "i", "file", "--queries", "absent.json")
+
+    assert refused.status == 2
+    assert "absent.json: no such table" in refused.err
+    assert "with queries by" not in refused.err
