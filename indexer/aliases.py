@@ -38,6 +38,12 @@ def target(alias: Path | str) -> Path:
     return place.resolve()
 
 
+def require_free(alias: Path) -> None:
+    """Raise IndexExistsError if something else than an alias has this name."""
+    if alias.exists() and not alias.is_symlink():
+        raise IndexExistsError(f"{alias}: something else has this name. Choose another name for the alias.")
+
+
 def point(
     alias: Path | str,
     index: Path | str,
@@ -54,8 +60,7 @@ def point(
     """
     place, chosen, files = Path(alias), Path(index).resolve(), storage or FileStorage()
     read_manifest(chosen)
-    if place.exists() and not place.is_symlink():
-        raise IndexExistsError(f"{place}: something else has this name. Choose another name for the alias.")
+    require_free(place)
     before = place.resolve() if place.is_symlink() else None
     with _nobody_writing(before if before != chosen else None):
         finishing()

@@ -68,8 +68,9 @@ def reencode(
 
     alias: make it name the new index once that is complete; the old one stays where it is
     Raises what ``index_documents`` raises; InvalidArgumentError if the index holds no texts, or the alias names
-    another one than it; IndexLockedError if somebody is writing to it when the alias is to be swapped: the new
-    index is complete then, and the same command with ``resume`` swaps later.
+    another one than it; IndexExistsError if something else has the alias's name; IndexLockedError if somebody
+    is writing to it when the alias is to be swapped: the new index is complete then, and the same command with
+    ``resume`` swaps later.
     """
     from lsr.indexer.aliases import followed, point
     from lsr.indexer.collection import Collection
@@ -237,8 +238,14 @@ def _is_complete(out: Path, encoder: DocumentEncoder) -> bool:
 
 
 def _check_alias(alias: Path | None, index: Path) -> None:
-    """An alias of something else must not be turned away by mistake. A name that is free is fine."""
-    if alias is not None and alias.is_symlink() and alias.resolve() != index.resolve():
+    """Before anything is encoded: an alias of something else must not be turned away by mistake, and what is no
+    alias cannot become one. A name that is free is fine."""
+    from lsr.indexer.aliases import require_free
+
+    if alias is None:
+        return
+    require_free(alias)
+    if alias.is_symlink() and alias.resolve() != index.resolve():
         raise InvalidArgumentError(
             f"{alias}: names {alias.resolve()}, not {index}, which is being encoded again."
             f" Name that index, or swap by hand with `lsr alias`.",

@@ -163,3 +163,13 @@ def test_a_collection_is_encoded_again_and_the_alias_goes_over(
     assert (done.json["documents"], done.json["replaced"]) == (3, str(index))
     assert [field["name"] for field in lsr("info", live, "--json").json["fields"]] == ["learned", "bm25"]
     assert lsr("search", live, "compress", "--json").json["hits"][0]["id"] == "zip"
+
+
+def test_a_name_that_cannot_become_an_alias_is_refused_before_anything_is_encoded(
+    lsr: RunLsr, index: Path, tmp_path: Path
+) -> None:
+    refused = lsr("reencode", index, "-o", tmp_path / "new", "--model", "splade-tiny", "--alias", index)
+
+    assert refused.status == 2
+    assert "something else has this name" in refused.err
+    assert not list(tmp_path.glob("new*"))
