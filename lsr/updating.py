@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsr import passages
-from lsr.errors import LsrError
+from lsr.errors import InvalidArgumentError, LsrError
 from lsr.fields import EncodedField, FieldEncoder, QueryVectors, cutter_of, open_fields
 from lsr.passages import PassageCutter
 
@@ -176,7 +176,18 @@ class Changing:
 def document_rows(
     encoders: Mapping[str, FieldEncoder], documents: Sequence[DocumentLike], writer: CollectionWriter
 ) -> dict[str, QueryVectors]:
-    """One row a document in every field of the index."""
+    """One row a document in every field of the index.
+
+    Raises InvalidArgumentError for a field whose vectors were imported, of which no model is on record.
+    """
+    imported = [entry.name for entry in writer.fields if entry.name not in encoders]
+    if imported:
+        raise InvalidArgumentError(
+            f"{writer.path}: vectors of the field {imported[0]} were imported, so there is no model to encode"
+            " new texts with. Import all vectors anew with `lsr import --overwrite`, or add vectors in Python"
+            " with `CollectionWriter`.",
+            field="index",
+        )
     return {name: encoder.encode_documents(documents, writer) for name, encoder in encoders.items()}
 
 

@@ -98,9 +98,9 @@ def delete(
     """
     from lsr.updating import delete_documents
 
-    given = list(standard_lines()) if ids == ["-"] else list(ids or ())
-    if not given:
+    if not ids:
         raise InvalidArgumentError("name at least one id to delete, or `-` for standard input", field="ids")
+    given = list(standard_lines()) if ids == ["-"] else ids
     _report(delete_documents(index, given, stage=stage), "deleted", as_json=as_json)
 
 

@@ -107,6 +107,18 @@ def test_an_imported_field_has_no_model_and_says_so(lsr: RunLsr, index: Path, tm
     assert "no model" in outcome.err
 
 
+def test_texts_cannot_be_added_to_imported_vectors(
+    lsr: RunLsr, index: Path, documents: Path, tmp_path: Path
+) -> None:
+    lsr("export", index, tmp_path / "out.jsonl")
+    lsr("import", tmp_path / "out.jsonl", "-o", tmp_path / "again")
+    outcome = lsr("add", tmp_path / "again", documents)
+
+    assert outcome.status == 2
+    assert "vectors of the field learned were imported" in outcome.err
+    assert "`lsr import --overwrite`" in outcome.err
+
+
 @pytest.mark.parametrize(
     "arguments", [("export", "--levels", "9", "--format", "npz"), ("import", "--scale", "2", "--format", "npz")]
 )

@@ -76,6 +76,15 @@ def test_nothing_to_delete_is_an_error(lsr: RunLsr, index: Path) -> None:
     assert "at least one id" in outcome.err
 
 
+def test_no_ids_on_standard_input_delete_nothing(
+    lsr: RunLsr, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b""))))
+    outcome = lsr("delete", index, "-")
+
+    assert (outcome.status, outcome.out[:19]) == (0, "0 documents deleted")
+
+
 def test_many_small_segments_are_joined(
     lsr: RunLsr, index: Path, write_lines: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
