@@ -38,6 +38,8 @@ class BeirDataset:
         """
         root = Path(folder)
         if not root.is_dir():
+            if root.exists():
+                raise SourceNotFoundError("a file; name the BEIR folder that it lies in", path=str(root))
             raise SourceNotFoundError("no such folder; check the path", path=str(root))
         return cls(
             root.resolve().name,

@@ -6,6 +6,7 @@ The compression is told by the first bytes, not by the name, so a renamed file a
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -84,9 +85,10 @@ def decode_line(line: bytes, name: str, number: int) -> str:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
+        written = "UTF-16" if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "LATIN1"
         raise InputError(
             f"invalid UTF-8: byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line;"
-            " convert the file, for example with `iconv -f LATIN1 -t UTF-8`",
+            f" convert the file, for example with `iconv -f {written} -t UTF-8`",
             path=name,
             line=number,
         ) from error

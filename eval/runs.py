@@ -124,4 +124,4 @@ def _open(path: Path, mode: Literal["rt", "wt"]) -> TextIO:
             return gzip.open(path, mode, encoding="utf-8")
         return path.open(mode, encoding="utf-8")
     except FileNotFoundError:
-        raise SourceNotFoundError("no such file or folder", path=str(path)) from None
+        raise SourceNotFoundError("no such file or folder; check the path", path=str(path)) from None

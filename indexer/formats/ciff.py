@@ -83,7 +83,7 @@ def import_ciff(source: Path, *, scale: float | None = None) -> Imported:
     try:
         raw = source.read_bytes()
     except FileNotFoundError as error:
-        raise SourceNotFoundError(f"{source}: no such file") from error
+        raise SourceNotFoundError(f"{source}: no such file; check the path") from error
     try:
         index = _Parsed.read(raw)
         recorded = _SCALE.search(index.description)

@@ -83,7 +83,9 @@ def _files(source: Path) -> list[Path]:
     if source.is_dir():
         files = sorted(path for path in source.iterdir() if path.suffix in (".json", ".jsonl"))
     if not files or not files[0].is_file():
-        raise SourceNotFoundError(f"{source}: no such file, or a folder without .json or .jsonl files")
+        raise SourceNotFoundError(
+            f"{source}: no such file, or a folder without .json or .jsonl files; check the path"
+        )
     return files
 
 
@@ -102,7 +104,10 @@ def _record(line: bytes, path: Path, number: int) -> Mapping[str, Any]:
         raise InputError(f"not valid JSON ({error})", path=str(path), line=number) from error
     fault = None
     if not isinstance(record, dict) or not isinstance(record.get("vector"), dict):
-        fault = 'needs an object "vector" of terms and weights'
+        fault = (
+            'needs an object "vector" of terms and weights; `lsr index` takes texts without one,'
+            " and `--format` names another form of vectors"
+        )
     elif not isinstance(record.get("id"), str | int) or record["id"] == "":
         fault = 'needs an "id"'
     elif not all(isinstance(weight, int | float) and weight >= 0 for weight in record["vector"].values()):

@@ -78,7 +78,7 @@ def _matrix(path: Path) -> SparseVectors:
             )
         return SparseVectors.from_scipy(csr_matrix(matrix))
     except FileNotFoundError as error:
-        raise SourceNotFoundError(f"{path}: no such file") from error
+        raise SourceNotFoundError(f"{path}: no such file; check the path") from error
     except (ValueError, TypeError, KeyError, OSError, EOFError, RuntimeError, *_ZIP_ERRORS) as error:
         pickled = "pickle" in str(error)
         reason = "pickled objects, which are never read, for they could run code" if pickled else error
@@ -89,7 +89,7 @@ def _texts(path: Path) -> list[str]:
     try:
         texts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise SourceNotFoundError(f"{path}: no such file") from error
+        raise SourceNotFoundError(f"{path}: no such file; check the path") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"not valid JSON ({error})", path=str(path)) from error
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):

@@ -52,7 +52,7 @@ def encode(
         str | None, typer.Option(help="Encode this one text and show its terms.", show_default=False)
     ] = None,
     side: Annotated[Side, typer.Option(help="Encode as documents or as queries.")] = Side.DOCUMENT,
-    model: options.Model = "splade-tiny",
+    model: options.EncoderModel = "splade-tiny",
     method: options.Method = None,
     queries: options.Queries = None,
     precision: options.PrecisionOption = options.Precision.FLOAT32,
@@ -128,6 +128,10 @@ def encode(
         return
     if not shards:
         options.check_file(output, "--output", instead=", or add --shards")
+    elif output.is_file():
+        raise InvalidArgumentError(
+            f"--output: {output} is a file; name a folder, or leave --shards out", field="--output"
+        )
     opened = open_source(
         source,
         format_=format_,

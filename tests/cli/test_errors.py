@@ -58,8 +58,15 @@ def test_invalid_utf8(lsr: RunLsr, index: Path, tmp_path: Path, tree_bytes: Tree
     message = one_message(lsr("index", source, "-o", index, "--model", "bm25", "--overwrite"))
 
     assert "latin.jsonl:2: " in message
-    assert "UTF-8" in message
+    assert "`iconv -f LATIN1 -t UTF-8`" in message
     assert tree_bytes(index) == before
+
+
+def test_a_file_in_utf16_is_told_as_such(lsr: RunLsr, tmp_path: Path) -> None:
+    source = tmp_path / "wide.jsonl"
+    source.write_text('{"_id": "1", "text": "fine"}\n', encoding="utf-16")
+
+    assert "`iconv -f UTF-16 -t UTF-8`" in one_message(lsr("index", source, "-o", tmp_path / "i"))
 
 
 def test_a_broken_source_leaves_no_half_index(
@@ -254,6 +261,18 @@ def test_files_that_cannot_be_written_are_named_before_the_work(
         assert "is a folder; name a file" in one_message(lsr(*arguments, tmp_path))
     assert "or add --shards" in one_message(lsr("encode", documents, *nothing, "-o", tmp_path))
     assert "--report: " in one_message(lsr("eval", tmp_path, "--report", absent))
+    shards = lsr("encode", documents, *nothing, "--shards", "-o", documents)
+    assert f"{documents} is a file; name a folder" in one_message(shards)
+
+
+def test_what_is_something_else_than_asked_for_is_told_as_such(
+    lsr: RunLsr, documents: Path, tmp_path: Path
+) -> None:
+    assert "a file; name the BEIR folder" in one_message(lsr("eval", documents))
+
+    imported = one_message(lsr("import", documents, "-o", tmp_path / "i"))
+    assert "`lsr index` takes texts" in imported
+    assert "`--format` names another form" in imported
 
 
 def test_settings_of_a_server_that_make_no_sense(
