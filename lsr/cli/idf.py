@@ -22,7 +22,7 @@ def idf(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File to write, as idf.json.", show_default=False)
     ],
-    model: options.Model = "splade-tiny",
+    model: options.EncoderModel = "splade-tiny",
     format_: options.Format = None,
     id_field: options.IdField = None,
     text_field: options.TextField = None,

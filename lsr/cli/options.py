@@ -71,6 +71,7 @@ Model = Annotated[
         help="Built-in name (splade-tiny), folder, or hub name of a model; `bm25` for term counts alone."
     ),
 ]
+EncoderModel = Annotated[str, typer.Option(help="Built-in name (splade-tiny), folder, or hub name of a model.")]
 QueryTimeModel = Annotated[
     str | None,
     typer.Option(
