@@ -79,6 +79,17 @@ def blocks(page: str, language: str) -> Iterator[str]:
     yield from re.findall(rf"^```{language}\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.M | re.S)
 
 
+def test_the_page_on_the_index_works_as_written(tmp_path: Path) -> None:
+    tuned = 'mode="fast"'  # on an index that `lsr tune` made ready, which takes a model
+    script = "\n".join(block for block in blocks("index.md", "python") if tuned not in block)
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("['d1', 'd2'] [1.  0.5]\n")
+    assert ran.stdout.endswith("True []\n")
+
+
 @pytest.mark.slow
 def test_the_quickstart_works_as_written(tmp_path: Path) -> None:
     shell = "\n".join(block for block in blocks("quickstart.md", "bash") if "lsr serve" not in block)
