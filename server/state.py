@@ -34,6 +34,7 @@ class Generations:
         self._current = pipeline
         self._on_change = on_change
         self._warm_up = warm_up
+        self._hindrance = ""
         on_change(pipeline)
 
     @property
@@ -41,7 +42,7 @@ class Generations:
         return self._current
 
     async def watch(self, every_s: float) -> None:
-        """Look for a new generation until cancelled. What cannot be read now is tried again later."""
+        """Look for a new generation until cancelled. What cannot be read now is tried again, and told once."""
         while True:
             await asyncio.sleep(every_s)
             await self.refresh()
@@ -54,8 +55,11 @@ class Generations:
             if collection is not before.collection:
                 self._current = await asyncio.to_thread(self._moved, before, collection)
         except (LsrError, OSError) as error:
-            logger.warning("still serving generation %d: %s", before.collection.generation, error)
+            if str(error) != self._hindrance:  # it may stay for days, and this is done every second
+                logger.warning("still serving generation %d: %s", before.collection.generation, error)
+            self._hindrance = str(error)
             return
+        self._hindrance = ""
         if self._current is not before:
             logger.info(
                 "serving generation %d of %s",

@@ -165,15 +165,27 @@ def test_what_cannot_be_read_now_leaves_the_old_generation_served(
     tmp_path: Path,
     build_index: Callable[..., Pipeline],
     small_documents: Sequence[Document],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     from lsr.server.state import Generations
 
     pipeline = build_index(tmp_path / "index", small_documents)
     generations = Generations(pipeline, lambda _: None)
-    (tmp_path / "index" / "manifest.json").write_text("{")
-    asyncio.run(generations.refresh())
+    manifest = tmp_path / "index" / "manifest.json"
+    sound = manifest.read_text()
 
+    def look(found: str, *, times: int = 1) -> None:
+        manifest.write_text(found)
+        for _ in range(times):
+            asyncio.run(generations.refresh())
+
+    look("{", times=3)
     assert generations.current is pipeline
+    assert caplog.text.count("still serving generation 1") == 1
+
+    look(sound)
+    look("{")
+    assert caplog.text.count("still serving generation 1") == 2
 
 
 def test_a_fault_of_ours_is_500_and_keeps_its_cause_to_the_log(
