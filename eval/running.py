@@ -113,6 +113,12 @@ def evaluate_dataset(
     """
     _check_before_the_long_part(settings, dataset)
     with _temporary_index(dataset, plan, settings, on_forecast, progress) as pipeline:
+        _require_judged_documents(
+            pipeline.collection,
+            dataset,
+            str(dataset.corpus_path),
+            "check that the ids of corpus and judgements are the same, or name the corpus with --corpus",
+        )
         return _evaluate(pipeline, dataset, settings, systems)
 
 
@@ -145,7 +151,9 @@ def evaluate_index(
     pipeline = Pipeline(
         opened.collection, {name: _cached_field(each, settings.cache) for name, each in opened.encoders.items()}
     )
-    _check_same_documents(pipeline.collection, dataset, index)
+    _require_judged_documents(
+        pipeline.collection, dataset, str(index), f"evaluate an index of {dataset.name}'s documents"
+    )
     return _evaluate(pipeline, dataset, settings, systems)
 
 
@@ -294,12 +302,12 @@ def _cached_field(opened: FieldEncoder, cache: VectorCache | None) -> FieldEncod
     return EncodedField(CachedEncoder(opened.encoder, cache))
 
 
-def _check_same_documents(collection: Collection, dataset: BeirDataset, index: Path) -> None:
-    """An index of something else would silently score zero everywhere."""
+def _require_judged_documents(collection: Collection, dataset: BeirDataset, place: str, advice: str) -> None:
+    """Documents of something else than the judgements would silently score zero everywhere."""
     judged = (each for judgements in dataset.qrels.values() for each in judgements.items())
     relevant = {document for document, grade in judged if grade > 0}
     if relevant and not any(has_document(collection, document) for document in relevant):
         raise InvalidArgumentError(
-            f"{index}: holds none of the {len(relevant):,} documents that {dataset.name} judges relevant;"
-            " evaluate an index of that dataset's documents"
+            f"{place}: holds none of the {len(relevant):,} documents that {dataset.name} judges relevant;"
+            f" {advice}"
         )

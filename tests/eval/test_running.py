@@ -9,6 +9,7 @@ import pytest
 from lsr.data.beir import BeirDataset
 from lsr.eval.cache import VectorCache
 from lsr.eval.evaluate import SystemChoice
+from lsr.eval.qrels import write_qrels
 from lsr.eval.running import Settings, evaluate_dataset, evaluate_index, plan_evaluation
 
 from lsr.errors import InputError, InvalidArgumentError, ResourceError
@@ -71,6 +72,12 @@ def test_an_index_of_something_else_is_refused(wings: BeirDataset, tmp_path: Pat
     index_documents([Document("other", "a text")], index, DocumentEncoder(BM25))
     with pytest.raises(InvalidArgumentError, match="none of the 3 documents that wings judges relevant"):
         evaluate_index(index, wings, Settings())
+
+
+def test_judgements_of_other_documents_are_refused(wings: BeirDataset) -> None:
+    write_qrels(wings.qrels_path, {"q1": {"1": 1, "2": 1}})
+    with pytest.raises(InvalidArgumentError, match=r"corpus.jsonl: holds none of the 2 documents that wings"):
+        evaluate_dataset(wings, BM25, Settings())
 
 
 def test_systems_share_an_index_and_are_compared(wings: BeirDataset, tmp_path: Path) -> None:
