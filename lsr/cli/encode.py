@@ -127,7 +127,7 @@ def encode(
         _show(encoder, encoding_of(encoder, side)([text or ""]), text or "", as_json=as_json)
         return
     if not shards:
-        options.check_file(output, "--output", instead=", or add --shards")
+        options.check_whole_file(output, "--output", instead=", or add --shards")
     elif output.is_file():
         raise InvalidArgumentError(
             f"--output: {output} is a file; name a folder, or leave --shards out", field="--output"

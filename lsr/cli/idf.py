@@ -44,7 +44,7 @@ def idf(
     from lsr.encoders.tables import UNSEEN_WEIGHT, idf_table, write_idf
     from lsr.errors import EmptySourceError
 
-    options.check_file(output, "--output")
+    options.check_whole_file(output, "--output")
     encoder = load_encoder(model)
     opened = open_source(
         source,

@@ -253,3 +253,10 @@ def check_file(path: Path, option: str, *, instead: str = "") -> None:
         raise InvalidArgumentError(f"{option}: {path} is a folder; name a file{instead}", field=option)
     if not path.absolute().parent.is_dir():
         raise InvalidArgumentError(f"{option}: there is no folder {path.parent}; make it first", field=option)
+
+
+def check_whole_file(path: Path, option: str, *, instead: str = "") -> None:
+    """As ``check_file``, for a file that appears when it is complete: it would take the place of a device."""
+    check_file(path, option, instead=instead)
+    if path.exists() and not path.is_file():
+        raise InvalidArgumentError(f"{option}: {path} is a device or a pipe; name a file", field=option)

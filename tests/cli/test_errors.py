@@ -254,11 +254,13 @@ def _with_file(folder: Path) -> Path:
 def test_files_that_cannot_be_written_are_named_before_the_work(
     lsr: RunLsr, documents: Path, tmp_path: Path
 ) -> None:
-    absent = tmp_path / "absent" / "file"
+    absent, pipe = tmp_path / "absent" / "file", tmp_path / "pipe"
+    os.mkfifo(pipe)
     nothing = ("--model", "no such model")
     for arguments in (("encode", documents, *nothing, "-o"), ("idf", documents, *nothing, "-o")):
         assert f"there is no folder {absent.parent}" in one_message(lsr(*arguments, absent))
         assert "is a folder; name a file" in one_message(lsr(*arguments, tmp_path))
+        assert "is a device or a pipe; name a file" in one_message(lsr(*arguments, pipe))
     assert "or add --shards" in one_message(lsr("encode", documents, *nothing, "-o", tmp_path))
     assert "--report: " in one_message(lsr("eval", tmp_path, "--report", absent))
     shards = lsr("encode", documents, *nothing, "--shards", "-o", documents)
