@@ -333,9 +333,9 @@ class CollectionWriter:
     def record(self, name: str, value: object) -> int:
         """Keep a setting (JSON) in the manifest; a generation of its own, which is returned.
 
-        Raises InvalidArgumentError while changes wait for a commit.
+        Raises InvalidArgumentError while changes wait for a commit; UnfinishedBuildError as ``add`` does.
         """
-        self._require_open()
+        self._require_changeable()
         if self._replacing or self._changed():
             raise InvalidArgumentError(f"{self.path}: commit the changes first, then record settings")
         generation = max(self._base.generation, highest_number(self.path / "commits")) + 1
@@ -361,8 +361,11 @@ class CollectionWriter:
         return self.finish_merge(merge)
 
     def begin_merge(self, *, full: bool = False) -> Merge | None:
-        """Choose what to merge; None if the index is well as it is. One merge at a time."""
-        self._require_open()
+        """Choose what to merge; None if the index is well as it is. One merge at a time.
+
+        Raises UnfinishedBuildError as ``add`` does: a build belongs to the generation that it was begun at.
+        """
+        self._require_changeable()
         if self._merge is not None:
             raise InvalidArgumentError(f"{self.path}: a merge is running already; finish or abandon it first")
         if self._staged_changes is not None:
@@ -539,7 +542,9 @@ class CollectionWriter:
         return segment_id
 
     def _require_changeable(self) -> None:
-        """Changes wait in ``building/``, where they would take the place of an unfinished build."""
+        """Changes wait in ``building/``, where they would take the place of an unfinished build; and a build
+        that was begun at another generation is not resumed but begun again.
+        """
         self._require_open()
         if not self._replacing:
             require_no_build(self.path, self._base.generation)

@@ -104,6 +104,9 @@ def test_staging_is_for_an_index_that_exists(lab, doc):
 
 def test_an_unfinished_build_is_not_undone_by_changes(lab, doc):
     lab.create([doc("a", {0: 1.0}, "x")])
+    with lab.open() as writer:
+        lab.add(writer, [doc("z", {0: 1.0}, "x")])
+        writer.commit()
     build = {"source": {"path": "x"}, "overwrite": True}
     with CollectionWriter.create(lab.path, lab.fields(), **build) as writer:
         lab.add(writer, [doc("b", {0: 1.0}, "x")])
@@ -113,6 +116,8 @@ def test_an_unfinished_build_is_not_undone_by_changes(lab, doc):
         lambda writer: lab.add(writer, [doc("c", {0: 1.0}, "x")]),
         lambda writer: writer.delete(["a"]),
         lambda writer: writer.stage(),
+        lambda writer: writer.merge(),
+        lambda writer: writer.record("fast", []),
     ):
         refused = "an unfinished build is in the way.* `--resume`, or give it up by removing .*building"
         with pytest.raises(UnfinishedBuildError, match=refused), lab.open() as writer:
