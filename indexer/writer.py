@@ -312,12 +312,17 @@ class CollectionWriter:
     def stage(self) -> StagedChanges:
         """Keep the changes so far on disk, for this writer or a later one to commit; no reader sees them.
 
-        Raises UnfinishedBuildError if a build that was interrupted lies in the way.
+        Raises UnfinishedBuildError if a build that was interrupted lies in the way; InvalidArgumentError while
+        a merge is running: what is staged belongs to a generation, and the merge will make another one.
         """
         self._require_changeable()
         if self._replacing:
             raise InvalidArgumentError(
                 f"{self.path}: a build keeps its work by itself; commit it when it is done"
+            )
+        if self._merge is not None:
+            raise InvalidArgumentError(
+                f"{self.path}: a merge is running; finish or abandon it before changes are staged"
             )
         self.checkpoint()
         self._staged_changes = write_staged(

@@ -94,6 +94,24 @@ def test_a_merge_waits_for_the_commit(staged):
     assert contents(staged.read()) == FOUND
 
 
+def test_a_stage_waits_for_the_merge(lab, doc):
+    """What is staged belongs to a generation, and the merge makes another one."""
+    lab.create([doc("a", {0: 1.0}, "x")])
+    with lab.open() as writer:
+        lab.add(writer, [doc("b", {1: 1.0}, "x")])
+        writer.commit()
+        merge = writer.begin_merge()
+        lab.add(writer, [doc("c", {2: 1.0}, "x")])
+        with pytest.raises(InvalidArgumentError, match="a merge is running; finish or abandon it"):
+            writer.stage()
+        merge.run()
+        writer.finish_merge(merge)
+        writer.stage()
+    with lab.open() as writer:
+        writer.commit()
+    assert contents(lab.read()) == dict.fromkeys("abc", "x")
+
+
 def test_staging_is_for_an_index_that_exists(lab, doc):
     with (
         pytest.raises(InvalidArgumentError, match="a build keeps its work by itself"),
