@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lsr.indexer.aliases import followed
+from lsr.indexer.building import building_folder
 from lsr.indexer.checksums import check_file
 from lsr.indexer.committing import begin_generation, end_generation, next_manifest
 from lsr.indexer.locking import WriterLock
@@ -91,7 +92,10 @@ def restore(source: Path | str, index: Path | str, *, storage: Storage | None = 
     lock = WriterLock(place)
 
     def adopt(wanted: Manifest) -> Manifest:
-        return adopt_generation(files, origin, place, wanted if wanted == checked else _sound(origin, wanted))
+        sound = wanted if wanted == checked else _sound(origin, wanted)
+        if _present(place) is None:  # nobody knows its generations, and what was staged for one could fit anew
+            files.remove(building_folder(place))
+        return adopt_generation(files, origin, place, sound)
 
     try:
         return _newest(origin, adopt).generation

@@ -85,6 +85,24 @@ def test_a_stage_ends_with_its_generation(staged, tmp_path):
         assert writer.commit() == 2
 
 
+def test_a_stage_ends_when_an_index_that_cannot_be_read_is_restored(lab, doc, tmp_path):
+    """The generation that the restore makes may have the number of the one that was lost."""
+    lab.create([doc("a", {0: 1.0}, "x"), doc("b", {1: 1.0}, "x")])
+    snapshot(lab.path, tmp_path / "kept")
+    with lab.open() as writer:
+        lab.add(writer, [doc("c", {2: 1.0}, "x")])
+        writer.commit()
+        lab.add(writer, [doc("a", {3: 1.0}, "x")])
+        writer.stage()
+    (lab.path / "manifest.json").write_text("{")
+    assert restore(tmp_path / "kept", lab.path) == 2
+    with lab.open() as writer:
+        assert writer.staged is None
+        assert writer.commit() == 2
+    assert contents(lab.read()) == dict.fromkeys("ab", "x")
+    assert verify_index(lab.path, full=True).problems == []
+
+
 def test_a_merge_waits_for_the_commit(staged):
     with staged.open() as writer:
         with pytest.raises(InvalidArgumentError, match=r"changes are staged; run `lsr commit`"):
