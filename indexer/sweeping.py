@@ -21,14 +21,16 @@ OWN_NAMES = frozenset({MANIFEST_NAME, TEMPORARY_MANIFEST, "segments", "commits",
 def sweep(storage: Storage, index: Path, manifest: Manifest, *, spared: Collection[str] = ()) -> None:
     """Remove every segment, commit file and temporary file that the manifest does not name.
 
-    spared: ids of segments being written
+    spared: ids of segments being written; a merge in another thread may add some meanwhile
     """
     storage.remove(index / TEMPORARY_MANIFEST)
     named = {file.path for file in manifest.files()}
     folders = {path.rsplit("/", 1)[0] for path in named}
-    kept = {f"segments/{segment_id}" for segment_id in spared}
     for parent in ("segments", "commits"):
-        for folder in _listed(index / parent):
+        listed = _listed(index / parent)
+        # After the listing: an id is spared before its folder is made, so none that was listed is missed.
+        kept = {f"segments/{segment_id}" for segment_id in set(spared)}
+        for folder in listed:
             if f"{parent}/{folder.name}" in kept:
                 continue
             if f"{parent}/{folder.name}" not in folders:

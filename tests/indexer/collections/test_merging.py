@@ -6,6 +6,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lsr.indexer import sweeping
 from lsr.indexer.verify import verify_index
 
 from lsr.errors import IndexCorruptError, InvalidArgumentError
@@ -144,6 +145,28 @@ def test_a_segment_that_dies_during_its_merge(lab, doc):
         writer.commit()
         writer.finish_merge(merge)
     assert sorted(name for name, _ in lab.answer(lab.read(), QUERY)) == ["d5", "d6", "d7"]
+
+
+def test_a_segment_begun_while_a_commit_sweeps_is_kept(lab, doc):
+    """As a merge in another thread may: between two steps of the sweep."""
+    lab.create(some(doc, range(5)))
+    added(lab, some(doc, range(5, 8)))
+    listed = sweeping._listed
+    with lab.open() as writer:
+        merge = writer.begin_merge()
+
+        def late(folder):
+            if folder.name == "segments" and not merge.done:
+                merge.run()
+            return listed(folder)
+
+        writer.delete(["d1"])
+        with patch("lsr.indexer.sweeping._listed", late):
+            writer.commit()
+        assert merge.done
+        writer.finish_merge(merge)
+    assert verify_index(lab.path, full=True).problems == []
+    assert lab.read().n_documents == 7
 
 
 def test_merges_go_one_at_a_time_and_can_be_abandoned(lab, doc):
