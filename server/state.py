@@ -35,6 +35,7 @@ class Generations:
         self._on_change = on_change
         self._warm_up = warm_up
         self._hindrance = ""
+        self._swapping = asyncio.Lock()
         on_change(pipeline)
 
     @property
@@ -48,7 +49,14 @@ class Generations:
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Swap to the newest generation, if there is a newer one."""
+        """Swap to the newest generation, if there is a newer one.
+
+        One at a time: of two at once, the one that took longer to open an older generation would put it back.
+        """
+        async with self._swapping:
+            await self._swap()
+
+    async def _swap(self) -> None:
         before = self._current
         try:
             collection = await asyncio.to_thread(before.collection.refresh)

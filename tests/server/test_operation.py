@@ -188,6 +188,43 @@ def test_what_cannot_be_read_now_leaves_the_old_generation_served(
     assert caplog.text.count("still serving generation 1") == 2
 
 
+def test_of_two_that_look_for_a_generation_none_puts_an_older_one_back(
+    tmp_path: Path,
+    build_index: Callable[..., Pipeline],
+    small_documents: Sequence[Document],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The watch and every commit of a writable server look for one; here the first takes long to open it."""
+    from lsr.indexer.collection import Collection
+    from lsr.server.state import Generations
+
+    generations = Generations(build_index(tmp_path / "index", small_documents), lambda _: None)
+    opened, going_on = threading.Event(), threading.Event()
+    refresh = Collection.refresh
+
+    def slow_at_first(collection: Collection) -> Collection:
+        newest = refresh(collection)
+        if not opened.is_set():
+            opened.set()
+            assert going_on.wait(10)
+        return newest
+
+    async def both() -> None:
+        first = asyncio.create_task(generations.refresh())
+        await asyncio.to_thread(opened.wait, 10)
+        build_index(tmp_path / "index", small_documents, overwrite=True)
+        second = asyncio.create_task(generations.refresh())
+        await asyncio.wait({second}, timeout=0.2)
+        going_on.set()
+        await asyncio.gather(first, second)
+
+    build_index(tmp_path / "index", small_documents[:1], overwrite=True)
+    monkeypatch.setattr(Collection, "refresh", slow_at_first)
+    asyncio.run(both())
+
+    assert generations.current.collection.generation == 3
+
+
 def test_a_fault_of_ours_is_500_and_keeps_its_cause_to_the_log(
     small_pipeline: Pipeline, make_client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
