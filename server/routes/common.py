@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Annotated
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
@@ -11,6 +12,7 @@ from fastapi.routing import APIRoute
 from lsr.server.problems import unknown_field
 from lsr.server.service import Service
 
+from lsr.errors import InvalidArgumentError
 from lsr.requests import to_json
 
 
@@ -32,6 +34,21 @@ def known_parameters(request: Request) -> None:
     for name in request.query_params:
         if name not in known:
             raise unknown_field(name, known)
+
+
+def whole_id(request: Request, matched: str) -> str:
+    """The id that a request's path names, of which routing matched a part.
+
+    A line break at the end is not matched, and bytes that are not UTF-8 have become U+FFFD: either would make
+    the request one for another document. Raises InvalidArgumentError for such bytes.
+    """
+    try:
+        unquote_to_bytes(request.scope.get("raw_path") or b"").decode()
+    except UnicodeDecodeError as error:
+        raise InvalidArgumentError(
+            f"id: not UTF-8 ({error.reason}); percent-encode the bytes of its UTF-8 form", field="id"
+        ) from error
+    return matched + "\n" if request.scope["path"].endswith("\n") else matched
 
 
 def answer(value: object) -> Response:

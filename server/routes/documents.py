@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
-from lsr.server.routes.common import ServiceOf, answer, known_parameters
+from lsr.server.routes.common import ServiceOf, answer, known_parameters, whole_id
 from lsr.server.schemas import PROBLEMS
 
 from lsr.fetching import DocumentAnswer, fetch_document
@@ -17,9 +17,10 @@ router = APIRouter(tags=["documents"], responses=PROBLEMS, dependencies=[Depends
 @router.get("/v1/documents/{id:path}", response_model=DocumentAnswer)
 async def get_document(
     id: Annotated[str, Path(description="the id, percent-encoded; it may hold `/`, `%`, `#` and spaces")],  # noqa: A002
+    request: Request,
     service: ServiceOf,
     vectors: Annotated[bool, Query(description="return the document's terms and weights, too")] = False,
 ) -> Response:
     """One document, and on request the terms it is indexed with."""
-    collection = service.pipeline.collection
-    return answer(await service.in_pool(lambda: fetch_document(collection, id, vectors=vectors)))
+    collection, wanted = service.pipeline.collection, whole_id(request, id)
+    return answer(await service.in_pool(lambda: fetch_document(collection, wanted, vectors=vectors)))

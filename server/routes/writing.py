@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from lsr.indexer.columns import DocumentColumns
 from lsr.indexer.documents import DocumentInput
 from lsr.server.problems import InvalidJsonError, field_errors, problem, status_of
-from lsr.server.routes.common import ServiceOf, answer, known_parameters
+from lsr.server.routes.common import ServiceOf, answer, known_parameters, whole_id
 from lsr.server.schemas import PROBLEMS, DocumentBody, DocumentsBody, IdentifiedDocument
 from lsr.server.writing import WriteAnswer
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -52,12 +52,13 @@ class BatchAnswer(BaseModel):
 async def put_document(
     id: Annotated[str, Path(min_length=1)],  # noqa: A002 - the word of the API
     body: DocumentBody,
+    request: Request,
     service: ServiceOf,
     *,
     commit: Commit = False,
 ) -> Response:
     """Add a document, or replace the one with this id."""
-    document = body.document(id)
+    document = body.document(whole_id(request, id))
     DocumentColumns.of([document])  # what cannot be stored is refused by name, before it is encoded
     return answer(await service.add([document], commit=commit))
 
@@ -65,14 +66,16 @@ async def put_document(
 @router.delete("/v1/documents/{id:path}", response_model=WriteAnswer)
 async def delete_document(
     id: Annotated[str, Path(min_length=1)],  # noqa: A002
+    request: Request,
     service: ServiceOf,
     *,
     commit: Commit = False,
 ) -> Response:
     """Delete a document."""
-    done = await service.delete([id], commit=commit)
+    wanted = whole_id(request, id)
+    done = await service.delete([wanted], commit=commit)
     if not done.changed:
-        raise DocumentNotFoundError(f"the index has no document with the id {id!r}")
+        raise DocumentNotFoundError(f"the index has no document with the id {wanted!r}")
     return answer(done)
 
 

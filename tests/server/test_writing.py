@@ -53,6 +53,26 @@ def test_delete(writable: TestClient) -> None:
     assert (again.status_code, again.json()["code"]) == (404, "document-not-found")
 
 
+def test_a_line_break_at_the_end_belongs_to_the_id(writable: TestClient) -> None:
+    assert writable.delete("/v1/documents/date%0A").status_code == 404
+    writable.put("/v1/documents/date%0A?commit=true", json={"text": "zip it"})
+
+    assert writable.get("/v1/documents/date%0A").json()["id"] == "date\n"
+    assert writable.get("/v1/documents/date").json()["id"] == "date"
+    assert writable.get("/v1/documents/read%0A").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_an_id_that_is_not_utf_8_is_no_other_documents(writable: TestClient, method: str) -> None:
+    """U+FFFD would stand for all such bytes, so one document would replace the other."""
+    writable.put("/v1/documents/caf%EF%BF%BD?commit=true", json={"text": "zip it"})
+    body = {"text": "other"} if method == "PUT" else None
+    refused = writable.request(method, "/v1/documents/caf%E9?vectors=true", json=body)
+
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "id")
+    assert "UTF-8" in refused.json()["detail"]
+
+
 BATCH = [{"id": "one", "text": "read time"}, {"id": "two", "title": "T", "text": "parse bytes"}]
 
 
