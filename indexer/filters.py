@@ -48,7 +48,7 @@ _GRAMMAR = r"""
 value: STRING | NUMBER | BOOLEAN
 _AND.3: /and\b/i
 _OR.3: /or\b/i
-_NOT.3: /not\b/i
+_NOT.3: /not(?![\w.-])/i
 _IN.3: /in\b/i
 BOOLEAN.3: /(true|false)\b/i
 OPERATOR: /!=|<=|>=|=|<|>/

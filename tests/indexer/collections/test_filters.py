@@ -71,6 +71,13 @@ def test_a_filter_chooses_by_value(index, text, expected):
     assert chosen(index, text, reference=True) == expected
 
 
+@pytest.mark.parametrize("key", ["not-found", "not.found", "nothing", "and-or", "in", "or.x", "true"])
+def test_a_name_may_begin_with_a_keyword(lab, doc, key):
+    lab.create([doc("d0", {0: 1.0}, "w", {key: 1}), doc("d1", {0: 1.0}, "w")])
+    assert chosen(lab, f"{key} = 1") == [0]
+    assert chosen(lab, f"NOT {key} = 1 AND NOT({key} = 2)") == [1]
+
+
 def test_the_best_within_the_filter_are_found(index):
     assert index.answer(index.read(), {0: 1.0}, k=2, filter='lang != "true"') == [("d4", 5.0), ("d3", 4.0)]
 
