@@ -62,10 +62,8 @@ class Generations:
             collection = await asyncio.to_thread(before.collection.refresh)
             if collection is not before.collection:
                 self._current = await asyncio.to_thread(self._moved, before, collection)
-        except (LsrError, OSError) as error:
-            if str(error) != self._hindrance:  # it may stay for days, and this is done every second
-                logger.warning("still serving generation %d: %s", before.collection.generation, error)
-            self._hindrance = str(error)
+        except Exception as error:  # a model's files can fail in any way; the watch lives on, for it may be mended
+            self._tell(before, error)
             return
         self._hindrance = ""
         if self._current is not before:
@@ -75,6 +73,14 @@ class Generations:
                 self._current.collection.path,
             )
             self._on_change(self._current)
+
+    def _tell(self, before: Pipeline, error: Exception) -> None:
+        """Once, for it may stay for days, and a look is taken every second; with a traceback if it is not known."""
+        if str(error) != self._hindrance:
+            unknown = None if isinstance(error, LsrError | OSError) else error
+            generation = before.collection.generation
+            logger.warning("still serving generation %d: %s", generation, error, exc_info=unknown)
+        self._hindrance = str(error)
 
     def _moved(self, before: Pipeline, collection: Collection) -> Pipeline:
         """The pipeline over a newer generation, ready to answer."""

@@ -63,6 +63,27 @@ def test_it_follows_the_swap_with_the_new_model(served: Callable[..., TestClient
     assert "lsr_encode_tokens_total" in client.get("/metrics").text
 
 
+def test_a_model_that_fails_in_an_unforeseen_way_is_not_the_last_one(
+    served: Callable[..., TestClient],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The watch lives on, and with it the end of the application, which commits what is pending."""
+    client = served()
+    with monkeypatch.context() as patch:
+        patch.setattr("lsr.fields._load", lambda *_, **__: {}["config"])
+        point(tmp_path / "live", tmp_path / "new")
+        for _ in range(1000):
+            if "still serving generation 1" in caplog.text:
+                break
+            time.sleep(0.01)
+        assert client.get("/v1/index").json()["documents"] == 5
+
+    assert eventually(client, 2)
+    assert "KeyError" in caplog.text
+
+
 def test_an_index_that_cannot_be_served_leaves_the_old_one(
     served: Callable[..., TestClient], tmp_path: Path
 ) -> None:
