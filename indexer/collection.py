@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from lsr.indexer.agreement import require_same_encoder
 from lsr.indexer.aliases import followed
-from lsr.indexer.arrays import Load
+from lsr.indexer.arrays import SUFFIX, Load
 from lsr.indexer.bitmaps import FilterBitmaps
 from lsr.indexer.documents import StoredDocument
 from lsr.indexer.fast import Mode, Tuned, check_mode, chosen, read_tuned
@@ -37,7 +37,7 @@ from lsr.indexer.places import Places
 from lsr.indexer.preparing import QueryPreparation
 from lsr.indexer.queries import MergedQueries
 from lsr.indexer.query_tables import StoredTable
-from lsr.indexer.rows import BoolArray, FieldRows, Int64Array
+from lsr.indexer.rows import BoolArray, FieldRows, Forward, Int64Array, ascending
 from lsr.indexer.segments import Segment
 from lsr.indexer.terms import open_terms, read_terms
 from lsr.indexer.tombstones import Words, read_live_words
@@ -348,9 +348,9 @@ class Collection:
 
     def vector(self, number: int, field: str) -> tuple[UInt32Array, Float32Array]:
         """A document's terms and weights in a field, as scores are computed with; BM25 impacts if counted."""
-        self._preparation.field(field)
+        entry = self._preparation.field(field)
         at, position = self._places.of(number)
-        row = self._segments[at].weights(field, position, position + 1)
+        row = _in_order(self._segments[at].weights(field, position, position + 1), entry, self._segments[at])
         return row.terms, row.values  # type: ignore[return-value]
 
     def vectors(self, field: str) -> Iterator[tuple[list[str], SparseVectors]]:
@@ -363,16 +363,17 @@ class Collection:
         entry = self._preparation.field(field)
         for at, segment in enumerate(self._segments):
             for start, stop, kept in self._places.live_chunks(at):
-                rows = segment.weights(field, start, stop).where(kept)
+                rows = _in_order(segment.weights(field, start, stop).where(kept), entry, segment)
                 vectors = SparseVectors(rows.indptr, rows.terms, rows.values, entry.n_terms)  # type: ignore[arg-type]
                 yield segment.numbers[start:stop][kept], vectors
 
     def counts(self, field: str) -> Iterator[TermCounts]:
         """Term counts and lengths of all live documents in a counted field, in the order of numbers."""
+        entry = self._preparation.field(field)
         for at, segment in enumerate(self._segments):
             forward = segment.forward(field)
             for start, stop, kept in self._places.live_chunks(at):
-                rows = forward.rows(start, stop).where(kept)
+                rows = _in_order(forward.rows(start, stop).where(kept), entry, segment)
                 yield TermCounts(
                     rows.indptr,  # type: ignore[arg-type]
                     rows.terms.astype(np.uint32),
@@ -438,3 +439,16 @@ class Collection:
 
     def _hits(self, rows: Int64Array, scores: npt.NDArray[np.float64]) -> Hits:
         return Hits(self._places.numbers(rows), scores)
+
+
+def _in_order(rows: Forward, entry: FieldEntry, segment: Segment) -> Forward:
+    """Rows on their way out: whoever takes them relies on terms that rise and that the vocabulary has.
+
+    Raises IndexCorruptError, naming the file, where a damaged one has others.
+    """
+    if not ascending(rows) or (rows.nnz and int(rows.terms.max()) >= entry.n_terms):
+        raise IndexCorruptError(
+            f"{segment.folder / f'{entry.name}.terms{SUFFIX}'}: terms are not in order, or not in the"
+            " vocabulary. Restore the index from a snapshot, or build it again."
+        )
+    return rows

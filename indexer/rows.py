@@ -274,6 +274,16 @@ def require_terms(rows: Forward, field_name: str, n_terms: int) -> None:
         )
 
 
+def ascending(rows: Forward) -> bool:
+    """Whether the terms of each row rise, so that none occurs twice."""
+    terms = rows.terms.astype(np.int64)
+    rising = terms[1:] > terms[:-1]
+    if len(rows) > 1:  # a row's first term may be below the last one of the row before
+        inner = rows.indptr[1:-1].astype(np.int64)
+        rising[inner[(inner > 0) & (inner < len(terms))] - 1] = True
+    return bool(rising.all())
+
+
 def require_rows(rows: Forward, n: int, where: Path) -> None:
     """Raise IndexCorruptError unless there are n rows of a file, in order and inside their arrays."""
     bounds = rows.indptr.astype(np.int64)

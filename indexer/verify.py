@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from lsr.indexer.aliases import followed
 from lsr.indexer.arrays import SUFFIX, Array, check_array
 from lsr.indexer.bruteforce import best_by_brute_force
@@ -23,6 +22,7 @@ from lsr.indexer.collection import Collection
 from lsr.indexer.ids import hash_ids
 from lsr.indexer.manifest import MANIFEST_NAME, FieldEntry, Manifest, read_manifest
 from lsr.indexer.queries import MergedQueries
+from lsr.indexer.rows import ascending
 from lsr.indexer.segments import Segment
 
 from lsr.errors import IndexFormatError, LsrError
@@ -164,7 +164,7 @@ def _field_problems(segment: Segment, entry: FieldEntry) -> Iterator[tuple[str, 
         if rows.nnz and int(rows.terms.max()) >= entry.n_terms:
             yield "terms", f"a term id lies outside the vocabulary of {entry.n_terms}"
             return
-        if not _ascending(rows.terms, rows.indptr.astype(np.int64)):
+        if not ascending(rows):
             yield "terms", "terms do not ascend within a document"
         if not _all_positive(rows.values):
             yield "weights", "a weight is not a number above zero"
@@ -179,14 +179,6 @@ def _field_problems(segment: Segment, entry: FieldEntry) -> Iterator[tuple[str, 
 def _all_positive(weights: Array) -> bool:
     values = weights.astype(np.float64)
     return bool(np.all(np.isfinite(values) & (values > 0)))
-
-
-def _ascending(terms: Array, indptr: npt.NDArray[np.int64]) -> bool:
-    wide = terms.astype(np.int64)
-    rising = wide[1:] > wide[:-1]
-    inner = indptr[1:-1]
-    rising[inner[(inner > 0) & (inner < len(wide))] - 1] = True
-    return bool(np.all(rising))
 
 
 def _search_problems(

@@ -173,6 +173,27 @@ def test_a_document_with_a_term_outside_the_vocabulary_cannot_be_written_on(inde
     assert read_manifest(index.path).generation == manifest.generation
 
 
+@pytest.mark.parametrize("field", ["learned", "bm25"])
+@pytest.mark.parametrize(
+    "change", [lambda a: a + a.dtype.type(900), lambda a: a[::-1], lambda a: a[:1].repeat(len(a))]
+)
+def test_damaged_terms_do_not_leave_the_index(index, field, change):
+    """Exports and explanations rely on terms that rise and that the vocabulary has, or are told."""
+    terms = index.read().segments[0].column(f"{field}.terms")
+    write_array(
+        FileStorage(), index.path / "segments" / "00000001" / f"{field}.terms.arr", change(terms).copy()
+    )
+    collection = index.read()
+    numbers = collection.segments[0].numbers
+    for read in (
+        lambda: list(collection.vectors(field)),
+        lambda: [collection.vector(int(number), field) for number in numbers],
+        lambda: list(collection.counts("bm25")) if field == "bm25" else list(collection.vectors(field)),
+    ):
+        with pytest.raises(IndexCorruptError, match=rf"00000001/{field}\.terms\.arr: terms are not in order"):
+            read()
+
+
 def test_flipped_bytes_never_crash_opening_or_searching(index, rng):
     """Whatever a file holds, opening and searching answer or raise one of our errors."""
     files = sorted(entry.path for entry in read_manifest(index.path).files())
