@@ -178,6 +178,11 @@ def _explanation(error: OSError, path: Path) -> LsrError | OSError:
         return ResourceError(
             f"{path}: {reason}. The index keeps its last committed state; free some space, then run it again."
         )
+    if error.errno == errno.EFBIG:
+        return ResourceError(
+            f"{path}: {reason}. The index keeps its last committed state; raise the limit on the size of files"
+            " (`ulimit -f`), or use a file system without such a limit."
+        )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return IndexReadOnlyError(
             f"{path}: cannot write here ({reason}). Use a folder you may write to, or change its permissions."

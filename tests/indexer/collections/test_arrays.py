@@ -69,6 +69,7 @@ def test_a_truncated_file_is_not_opened(tmp_path, size):
     [
         (errno.ENOSPC, ResourceError, "keeps its last committed state; free some space"),
         (errno.EDQUOT, ResourceError, "free some space"),
+        (errno.EFBIG, ResourceError, "test_what.*limit on the size of files"),
         (errno.EROFS, IndexReadOnlyError, "cannot write here"),
         (errno.EACCES, IndexReadOnlyError, "change its permissions"),
         (errno.EMFILE, ResourceError, "limit on open files"),
