@@ -24,8 +24,9 @@ from lsr.indexer.manifest import MANIFEST_NAME, FieldEntry, Manifest, read_manif
 from lsr.indexer.queries import MergedQueries
 from lsr.indexer.rows import ascending
 from lsr.indexer.segments import Segment
+from lsr.indexer.snapshots import MOST_GENERATIONS
 
-from lsr.errors import IndexFormatError, LsrError
+from lsr.errors import IndexFormatError, IndexLockedError, LsrError
 
 SAMPLES = 20
 QUERY_TERMS = 12
@@ -72,21 +73,42 @@ def verify_index(
 
     full:    read and check the content of every array too, and let SQLite check its files
     samples: how many queries to draw from the documents' own vectors
-    Raises IndexNotFoundError if there is no index at all, and nothing else.
+    The index may be written to: files of a generation that was replaced meanwhile are missing for that reason.
+    Raises IndexNotFoundError if there is no index at all, IndexLockedError where writers are always faster, and
+    nothing else.
     """
     folder = followed(path)
-    report = VerifyReport(str(folder), full)
+    for _ in range(MOST_GENERATIONS):
+        report = VerifyReport(str(folder), full)
+        manifest = _checked(folder, report, samples, np.random.default_rng(seed))
+        if report.sound or not _replaced(folder, manifest):
+            return report
+    raise IndexLockedError(
+        f"{folder}: is written to faster than its files can be read: {MOST_GENERATIONS} generations were"
+        " replaced before they were. Try again when fewer commits are made, or take a snapshot and verify that."
+    )
+
+
+def _checked(folder: Path, report: VerifyReport, samples: int, rng: np.random.Generator) -> Manifest | None:
+    """Report on the generation that is the newest now; returns its manifest, None if that cannot be read."""
     try:
         manifest = read_manifest(folder)
     except IndexFormatError as error:
         report.problems.append(Problem(MANIFEST_NAME, str(error)))
         _check_unnamed_arrays(folder, report)
-        return report
+        return None
     report.generation = manifest.generation
     _check_files(folder, manifest, report)
     if report.sound:
-        _check_content(folder, report, samples, np.random.default_rng(seed))
-    return report
+        _check_content(folder, report, samples, rng)
+    return manifest
+
+
+def _replaced(folder: Path, manifest: Manifest | None) -> bool:
+    try:
+        return read_manifest(folder) != manifest
+    except LsrError:
+        return False
 
 
 def _check_files(folder: Path, manifest: Manifest, report: VerifyReport) -> None:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from lsr.indexer.arrays import open_array, write_array
 from lsr.indexer.bruteforce import best_by_brute_force
-from lsr.indexer.checksums import file_entry
+from lsr.indexer.checksums import check_file, file_entry
 from lsr.indexer.collection import Collection
 from lsr.indexer.manifest import read_manifest, write_manifest
 from lsr.indexer.storage import FileStorage
 from lsr.indexer.verify import verify_index
 
-from lsr.errors import IndexCorruptError, IndexNotFoundError, LsrError
+from lsr.errors import IndexCorruptError, IndexLockedError, IndexNotFoundError, LsrError
 
 
 @pytest.fixture
@@ -35,6 +35,47 @@ def test_a_sound_index(index):
     assert report.queries_checked == 20
     assert report.files_checked == len(list(read_manifest(index.path).files()))
     assert report.generation == 2
+
+
+@pytest.fixture
+def overtaking(index, doc, monkeypatch):
+    """Before every file that is checked, a writer replaces the generation, so many times."""
+
+    def overtake(times):
+        left = iter(range(times))
+
+        def late(folder, entry):
+            if next(left, None) is not None:
+                with index.open() as writer:
+                    index.add(writer, [doc("d1", {1: 1.0}, "new")])
+                    writer.commit()
+                    writer.merge(full=True)
+            check_file(folder, entry)
+
+        monkeypatch.setattr("lsr.indexer.verify.check_file", late)
+
+    return overtake
+
+
+def test_a_writer_may_commit_while_an_index_is_verified(index, overtaking):
+    overtaking(3)
+    report = verify_index(index.path, full=True)
+    assert report.problems == []
+    assert report.generation == read_manifest(index.path).generation
+
+
+def test_commits_that_always_come_first_end_a_verification(index, overtaking):
+    overtaking(10_000)
+    with pytest.raises(IndexLockedError, match="written to faster than its files can be read"):
+        verify_index(index.path)
+
+
+def test_damage_is_named_although_a_writer_commits(index, overtaking):
+    overtaking(1)
+    vocabulary = next(index.path.glob("commits/1/learned.vocabulary.arr"))
+    vocabulary.write_bytes(vocabulary.read_bytes()[:-1])
+    report = verify_index(index.path)
+    assert report.bad_files == ["commits/1/learned.vocabulary.arr"]
 
 
 def test_brute_force_is_what_search_answers(index):
