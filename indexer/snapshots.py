@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from lsr.indexer.aliases import followed
+from lsr.indexer.beginning import check_folder
 from lsr.indexer.building import building_folder
 from lsr.indexer.checksums import check_file
 from lsr.indexer.committing import begin_generation, end_generation, next_manifest
 from lsr.indexer.locking import WriterLock
 from lsr.indexer.manifest import (
+    MANIFEST_NAME,
     Deletions,
     FieldEntry,
     FileEntry,
@@ -83,11 +85,14 @@ def restore(source: Path | str, index: Path | str, *, storage: Storage | None = 
 
     Every file is checked first. Readers of ``index`` go on and see a newer generation. Its uncommitted changes
     and what was committed since are gone; so no writer may be open there. The source may be written to.
-    Raises IndexNotFoundError, IndexCorruptError (naming a bad file of the source), IndexLockedError for an
-    index with a writer, or a source whose generations are replaced before they are read.
+    Raises IndexNotFoundError, IndexCorruptError (naming a bad file of the source), IndexExistsError for a place
+    with other files and no index, IndexLockedError for an index with a writer, or a source whose generations
+    are replaced before they are read.
     """
     origin, place, files = followed(source), followed(index), storage or FileStorage()
     checked = _newest(origin, lambda wanted: _sound(origin, wanted))
+    if not (place / MANIFEST_NAME).exists():
+        check_folder(place)  # whoever writes here sweeps segments/ and commits/, which may be somebody else's
     make_place(files, place)
     lock = WriterLock(place)
 

@@ -97,6 +97,19 @@ def test_a_damaged_index_is_restored(index, doc, tmp_path, damage):
     assert verify_index(index.path, full=True).sound
 
 
+def test_a_folder_of_other_files_is_not_restored_into(index, tmp_path):
+    """Its commits/ and segments/ would be swept with the first commit."""
+    theirs = tmp_path / "project" / "commits" / "notes.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine")
+    (tmp_path / "project" / "README").write_text("not an index")
+    with pytest.raises(IndexExistsError, match="holds 'README', which does not belong to an index"):
+        restore(index.path, tmp_path / "project")
+    assert theirs.read_text() == "mine"
+    with pytest.raises(IndexExistsError, match="README: a file of this name is in the way"):
+        restore(index.path, tmp_path / "project" / "README")
+
+
 def test_what_cannot_be_done_changes_nothing(index, doc, tmp_path):
     before = index.answer(index.read(), QUERY)
     with pytest.raises(IndexNotFoundError):
