@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from lsr.indexer.limits import DEFAULT_MEMORY
 from lsr.indexer.storage import FileStorage, explained
 from lsr.indexer.writer import CollectionWriter
 
-from lsr.errors import InvalidArgumentError
+from lsr.errors import InputError, InvalidArgumentError
 from lsr.vectors import Float32Array, SparseVectors
 from lsr.vocabulary import Vocabulary
 
@@ -95,6 +95,20 @@ def build_from(
         n_documents = writer.n_documents
         writer.commit()
     return n_documents
+
+
+def vocabulary_of(terms: Iterable[str], source: Path) -> Vocabulary:
+    """The terms of a source. Raises InputError naming one that no file of ours can hold."""
+    vocabulary = Vocabulary(terms)
+    for term in vocabulary:
+        try:
+            term.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"the term {term!r} has half a character (a lone surrogate), which no UTF-8 file can hold",
+                path=str(source),
+            ) from error
+    return vocabulary
 
 
 def quantised(weights: Float32Array, scale: float) -> npt.NDArray[np.int64]:

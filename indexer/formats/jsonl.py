@@ -23,6 +23,7 @@ from lsr.indexer.formats.exchange import (
     appearing_whole,
     check_scale,
     loss_of_fields,
+    vocabulary_of,
 )
 
 from lsr.errors import InputError, SourceNotFoundError
@@ -57,9 +58,8 @@ def import_jsonl(source: Path, *, scale: float = 1.0) -> Imported:
     """
     files = _files(source)
     check_scale(scale)
-    vocabulary = Vocabulary(
-        dict.fromkeys(term for _, _, record in _records(files) for term in record["vector"])
-    )
+    terms = dict.fromkeys(term for _, _, record in _records(files) for term in record["vector"])
+    vocabulary = vocabulary_of(terms, source)
     lost = () if scale != 1.0 else ("the scale of integer weights, unless it is given",) * _integers(files)
     return Imported(source.name, vocabulary, lambda: _batches(files, vocabulary, scale), lost)
 

@@ -12,11 +12,17 @@ from pathlib import Path
 
 from lsr.indexer.collection import Collection
 from lsr.indexer.documents import DocumentInput
-from lsr.indexer.formats.exchange import Batch, ExportReport, Imported, appearing_whole, loss_of_fields
+from lsr.indexer.formats.exchange import (
+    Batch,
+    ExportReport,
+    Imported,
+    appearing_whole,
+    loss_of_fields,
+    vocabulary_of,
+)
 
 from lsr.errors import IndexExistsError, InputError, SourceNotFoundError
 from lsr.vectors import SparseVectors
-from lsr.vocabulary import Vocabulary
 
 BATCH_ROWS = 4096
 
@@ -57,12 +63,14 @@ def import_npz(source: Path) -> Imported:
             path=str(source),
         )
 
+    vocabulary = vocabulary_of(terms, source)
+
     def batches() -> Iterator[Batch]:
         for start in range(0, len(ids), BATCH_ROWS):
             stop = min(start + BATCH_ROWS, len(ids))
             yield [DocumentInput(name) for name in ids[start:stop]], vectors.rows(start, stop)
 
-    return Imported(source.name, Vocabulary(terms), batches, ("titles, texts and metadata",))
+    return Imported(source.name, vocabulary, batches, ("titles, texts and metadata",))
 
 
 def _matrix(path: Path) -> SparseVectors:

@@ -193,6 +193,19 @@ def test_a_broken_line_names_its_place(tmp_path, line, message):
         import_jsonl(tmp_path / "in.jsonl")
 
 
+@pytest.mark.parametrize("form", ["jsonl", "npz"])
+def test_a_term_with_half_a_character_is_refused(index, tmp_path, form):
+    """An index of it could not be exported again: no UTF-8 file holds it."""
+    if form == "jsonl":
+        (tmp_path / "in").write_text('{"id": "a", "vector": {"\\ud800": 1.5}}\n')
+    else:
+        export_npz(index.read(), "learned", tmp_path / "in")
+        terms = json.loads((tmp_path / "in/vocabulary.json").read_text())
+        (tmp_path / "in/vocabulary.json").write_text(json.dumps(["\ud800", *terms[1:]]))
+    with pytest.raises(InputError, match=r"in: the term '\\ud800' has half a character"):
+        {"jsonl": import_jsonl, "npz": import_npz}[form](tmp_path / "in")
+
+
 @pytest.mark.parametrize("read", [import_jsonl, import_npz, import_ciff])
 def test_a_missing_source_is_named(tmp_path, read):
     with pytest.raises(SourceNotFoundError, match="nowhere"):
