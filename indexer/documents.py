@@ -98,6 +98,8 @@ class DocumentTable:
                 self._connection.execute(f"PRAGMA {pragma}")
             self._connection.execute("SELECT position FROM documents LIMIT 1").fetchall()
         except sqlite3.DatabaseError as error:
+            if not path.exists():  # removed since, as a writer does with what it has replaced
+                raise FileNotFoundError(path) from error
             raise self._corrupt(error) from error
 
     def fetch(self, positions: Positions) -> list[DocumentRow]:

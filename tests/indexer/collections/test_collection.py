@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from lsr.indexer.documents import DocumentTable
 
 from lsr.errors import InvalidArgumentError, ModelMismatchError
 from lsr.vectors import SparseVectors
@@ -157,3 +159,10 @@ def test_rows_of_fields_must_agree(three):
 def dict_of(collection, queries, **options):
     [hits] = collection.search(queries, 100, **options)
     return dict(zip(hits.numbers.tolist(), np.asarray(hits.scores).tolist(), strict=True))
+
+
+def test_documents_removed_while_they_are_opened_are_missing_and_not_damaged(tmp_path, monkeypatch):
+    """A reader reads the manifest again; a writer may remove what it replaced between any two steps."""
+    monkeypatch.setattr(Path, "is_file", lambda _: True)  # as it was a moment ago
+    with pytest.raises(FileNotFoundError, match=r"documents\.sqlite"):
+        DocumentTable(tmp_path / "documents.sqlite", 1)
