@@ -62,7 +62,7 @@ class Generations:
             collection = await asyncio.to_thread(before.collection.refresh)
             if collection is not before.collection:
                 self._current = await asyncio.to_thread(self._moved, before, collection)
-        except Exception as error:  # a model's files can fail in any way; the watch lives on, for it may be mended
+        except Exception as error:  # a model's files can fail in any way; the watch outlives it
             self._tell(before, error)
             return
         self._hindrance = ""
@@ -75,7 +75,7 @@ class Generations:
             self._on_change(self._current)
 
     def _tell(self, before: Pipeline, error: Exception) -> None:
-        """Once, for it may stay for days, and a look is taken every second; with a traceback if it is not known."""
+        """Once, for it may stay for days and is met every second; with a traceback if it is unforeseen."""
         if str(error) != self._hindrance:
             unknown = None if isinstance(error, LsrError | OSError) else error
             generation = before.collection.generation
