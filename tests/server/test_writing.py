@@ -67,7 +67,7 @@ def test_an_id_that_is_not_utf_8_is_no_other_documents(writable: TestClient, met
     """U+FFFD would stand for all such bytes, so one document would replace the other."""
     writable.put("/v1/documents/caf%EF%BF%BD?commit=true", json={"text": "zip it"})
     body = {"text": "other"} if method == "PUT" else None
-    refused = writable.request(method, "/v1/documents/caf%E9?vectors=true", json=body)
+    refused = writable.request(method, "/v1/documents/caf%E9", json=body)
 
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "id")
     assert "UTF-8" in refused.json()["detail"]
