@@ -28,6 +28,13 @@
 //
 //     every document of the answer has A >= T - width,                               (2)
 //
+// And once k documents are scored, the worst of them S_w: the k-th best has S_k >= S_w, so by (1) every
+// document of the answer has
+//
+//     A > F S_w - m - 0.2,                                                           (3)
+//
+// which is closer, for the k documents of largest A are rarely all at their largest error.
+//
 // Block rows: a block's largest code is at least each of its documents' codes, so with block rows for some of
 // the terms a document's sum B >= A. B >= T - width is (2) weakened, and B <= 64,500 + m as A. Exactly scored
 // documents: floor(F S) lies in (F S - 1, F S] and so obeys (1); it may stand for A wherever T is found.

@@ -77,6 +77,23 @@ void Candidates::drop_below(uint16_t least) {
     rows_.resize(kept);
 }
 
+std::vector<int64_t> Candidates::take_from(uint16_t least) {
+    std::vector<int64_t> taken(rows_.size());
+    size_t n_taken = 0, kept = 0;
+    for (size_t at = 0; at < rows_.size(); ++at) {
+        const uint16_t value = values_[at];
+        const int64_t row = rows_[at];
+        taken[n_taken] = row;
+        n_taken += value >= least;
+        values_[kept] = value;
+        rows_[kept] = row;
+        kept += value < least;
+    }
+    taken.resize(n_taken);
+    rows_.resize(kept);
+    return taken;
+}
+
 void Candidates::take(Candidates& other) {
     std::copy_n(other.values_.data(), other.rows_.size(), new_values(other.rows_.size()));
     rows_.insert(rows_.end(), other.rows_.begin(), other.rows_.end());

@@ -43,7 +43,10 @@ class Candidates {
     void drop_below(uint16_t least);
     void take(Candidates& other);
 
+    size_t size() const { return rows_.size(); }
     const std::vector<int64_t>& rows() const { return rows_; }
+    // Removes what is at least `least`; its rows, in order.
+    std::vector<int64_t> take_from(uint16_t least);
 
   private:
     size_t k_ = 0;

@@ -25,6 +25,8 @@ namespace {
 
 // Where a filter leaves fewer than one document in this many, scoring those costs less than reading lists.
 constexpr int64_t kScoreAllowedBelowOneIn = 512;
+// Fewer candidates are scored in one go: a second one costs as much as several of them.
+constexpr size_t kScoredAtOnce = 64;
 // Codes are at most 255, so with weight 1 for each term (g = 256) sums of this many terms fit 16 bits.
 constexpr size_t kMaxMarkedTerms = 255;
 
@@ -80,6 +82,31 @@ void score_rows(const std::vector<Part>& parts, const std::vector<int64_t>& rows
             workspace.documents.push_back(uint32_t(rows[at] - part.base));
         workspace.rescorer.score_all(part, workspace.documents.data(), workspace.documents.size(), hits);
     }
+}
+
+// Scores the candidates that may be among the k best, where `kth` is the k-th largest accumulator. First those
+// of at least that much: their worst score says more about the others than their accumulators do (bounds.h).
+std::vector<Hit> score_candidates(const std::vector<Part>& parts, const Bounds& bounds, size_t k, uint32_t kth,
+                                  bool unordered, Workspace& workspace) {
+    Candidates& candidates = workspace.scanner.candidates;
+    std::vector<Hit> hits;
+    uint16_t least = uint16_t(kth - bounds.width);
+    candidates.drop_below(least);
+    hits.reserve(candidates.size());
+    const auto score_from = [&](uint16_t value) {
+        std::vector<int64_t> rows = candidates.take_from(value);
+        if (unordered) std::sort(rows.begin(), rows.end());
+        score_rows(parts, rows, workspace, hits);
+    };
+    if (candidates.size() >= kScoredAtOnce) score_from(uint16_t(kth));
+    if (hits.size() >= k) {
+        const auto worse = [](const Hit& left, const Hit& right) { return left.score_bits < right.score_bits; };
+        const double worst = std::min_element(hits.begin(), hits.end(), worse)->score();
+        const double reached = bounds.scale * worst - double(bounds.n_terms) - 1.0;
+        if (reached > double(least)) least = uint16_t(std::min(reached, 65535.0));
+    }
+    score_from(least);
+    return hits;
 }
 
 // The answer where accumulators cannot tell (bounds.h): every document that has a term in common is found in
@@ -183,12 +210,7 @@ std::vector<Hit> Searcher::scan(const Query& query, const std::vector<Part>& par
         if (bounds.n_terms > kMaxMarkedTerms) return search_reference(parts, workspace.weights, options.k);
         return search_marked(parts, bounds, options.k, *kernels_, workspace);
     }
-    candidates.drop_below(uint16_t(kth - bounds.width));
-    std::vector<int64_t> rows = candidates.rows();
-    if (n_threads > 1) std::sort(rows.begin(), rows.end());
-    std::vector<Hit> hits;
-    hits.reserve(rows.size());
-    score_rows(parts, rows, workspace, hits);
+    std::vector<Hit> hits = score_candidates(parts, bounds, options.k, kth, n_threads > 1, workspace);
     keep_best(hits, options.k);
     return hits;
 }

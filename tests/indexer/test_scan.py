@@ -92,6 +92,26 @@ def test_threads_share_a_query(large: list[SegmentView], threads: int) -> None:
         check(searcher, query, 20, threads)
 
 
+@pytest.mark.parametrize("n", [3_000, 110_000])
+@pytest.mark.parametrize("k", [40, 100, 1000])
+def test_documents_that_only_their_exact_scores_tell_apart(isa: str, n: int, k: int) -> None:
+    """Bounds are rounded up by anything from nothing to a whole code, and scores lie within less than that: a
+    document's bound says nothing of its place, so the best may be those of the least bounds."""
+    rng = np.random.default_rng(41)
+    n_terms = 12
+    codes = 120 + rng.integers(0, 2, (n, n_terms))
+    short = np.where(rng.random((n, n_terms)) < 0.5, 0.01, 0.99)  # of the code, when rounded up
+    weights = ((codes - short) / 255.0).astype(np.float32)
+    weights[0] = 1.0  # sets every term's scale
+    terms = np.tile(np.arange(n_terms, dtype=np.uint16), n)
+    indptr = np.arange(n + 1, dtype=np.int64) * n_terms
+    searcher = Searcher([segment_of([Vectors(indptr, terms, weights.ravel())])], isa=isa)
+    for _ in range(4):
+        fields = np.zeros(n_terms, np.uint32)
+        factors = (10 ** rng.uniform(-1.0, 0.5, n_terms)).astype(np.float32)
+        check(searcher, Query(fields, np.arange(n_terms, dtype=np.uint32), factors), k)
+
+
 def ordered(rng: np.random.Generator, n: int, *, descending: bool) -> SegmentView:
     """Documents whose best for any query stand at one end: as if sorted by relevance."""
     vectors = zipfian(rng, n, 24)
