@@ -5,7 +5,10 @@
 ``build``:   documents with ids, a number of metadata and vectors in memory; CollectionWriter, on two threads;
              once reordered, then as they come, which is what the rest is measured on.
 ``filters``: searches with a filter whose bitmap is at hand over those without, by the share that it keeps.
-``commit``:  1,000 documents that replace others are added and committed, until a search finds one of them.
+``commit``:  1,000 documents that replace others are added and committed, until a search finds one of them; five
+             times.
+``merge``:   of the segments that those left; then of the whole index.
+``open``:    the merged index, and a look whether there is a newer generation; the medians. Its size on disk.
 """
 
 from __future__ import annotations
@@ -53,6 +56,8 @@ def main() -> None:
             chain.from_iterable(build(documents, index, memory << 20) for memory in options.memory),
             filters(index, queries, options.k),
             commits(documents, index),
+            merges(index),
+            opening(index, documents),
         ):
             print(json.dumps(about | row), flush=True)
 
@@ -141,6 +146,40 @@ def commits(documents: Documents, index: Path) -> Iterator[dict[str, object]]:
             "seconds": round(committed - started, 3),
             "seconds_until_found": round(searchable - started, 3),
         }
+
+
+def merges(index: Path) -> Iterator[dict[str, object]]:
+    for full in (False, True):
+        with CollectionWriter.open(index, threads=2) as writer:
+            started = time.perf_counter()
+            writer.merge(full=full)
+            seconds = time.perf_counter() - started
+        yield {
+            "part": "merge",
+            "full": full,
+            "seconds": round(seconds, 2),
+            "segments": Collection.open(index).n_segments,
+        }
+
+
+def opening(index: Path, documents: Documents) -> Iterator[dict[str, object]]:
+    collection = Collection.open(index)
+    size_bytes = sum(file.stat().st_size for file in index.rglob("*") if file.is_file())
+    yield {
+        "part": "open",
+        "seconds": round(_median_seconds(lambda: Collection.open(index)), 5),
+        "refresh_seconds": round(_median_seconds(collection.refresh), 6),
+        "bytes_per_posting_all_files": round(size_bytes / documents.nnz, 2),
+    }
+
+
+def _median_seconds(action: Callable[[], object], times: int = 25) -> float:
+    took = np.empty(times)
+    for at in range(times):
+        started = time.perf_counter()
+        action()
+        took[at] = time.perf_counter() - started
+    return float(np.median(took))
 
 
 def _timed(queries: Sequence[MergedQueries], search: Callable[[MergedQueries], object]) -> np.ndarray:
