@@ -335,14 +335,21 @@ class CollectionWriter:
         )
         return self._staged_changes
 
-    def record(self, name: str, value: object) -> int:
-        """Keep a setting (JSON) in the manifest; a generation of its own, which is returned.
+    def require_recordable(self) -> None:
+        """For what takes long before it records.
 
         Raises InvalidArgumentError while changes wait for a commit; UnfinishedBuildError as ``add`` does.
         """
         self._require_changeable()
         if self._replacing or self._changed():
             raise InvalidArgumentError(f"{self.path}: commit the changes first, then record settings")
+
+    def record(self, name: str, value: object) -> int:
+        """Keep a setting (JSON) in the manifest; a generation of its own, which is returned.
+
+        Raises as ``require_recordable`` does.
+        """
+        self.require_recordable()
         generation = max(self._base.generation, highest_number(self.path / "commits")) + 1
         manifest = next_manifest(self._base, generation, self._base.fields, self._base.segments)
         manifest = replace(manifest, settings={**self._base.settings, name: value})

@@ -64,7 +64,8 @@ def tune_index(
 ) -> TuneReport:
     """Tune an index on texts of queries and record what was found in its manifest.
 
-    Raises InvalidArgumentError for too few texts, IndexLockedError if somebody else is writing.
+    Raises InvalidArgumentError for too few texts or changes that wait for a commit, IndexLockedError if
+    somebody else is writing, UnfinishedBuildError.
     """
     from lsr.indexer.fast import SETTING, check_recall, merged
     from lsr.indexer.writer import CollectionWriter
@@ -75,6 +76,7 @@ def tune_index(
         index, model=model, fields=None if fields is None else list(fields), threads=threads
     )
     with CollectionWriter.open(index) as writer:  # before the long part: nobody else may be writing
+        writer.require_recordable()
         tuned = tune(
             pipeline,
             texts,

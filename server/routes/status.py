@@ -18,12 +18,14 @@ async def get_index(service: ServiceOf) -> Response:
     return answer(await service.in_pool(lambda: describe(collection)))
 
 
+@router.head("/health/live", include_in_schema=False)  # load balancers ask for no more
 @router.get("/health/live")
 async def live() -> dict[str, str]:
     """200 while the process answers."""
     return {"status": "live"}
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready")
 async def ready(service: ServiceOf) -> dict[str, object]:
     """200 once the index and its models are loaded; the address is not open before."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from lsr.indexer.approximation import Approximation
 from lsr.indexer.collection import Collection
+from lsr.indexer.staging import discard_staged
 from lsr.indexer.writer import CollectionWriter
 
 from lsr.errors import IndexLockedError, InvalidArgumentError, NotTunedError
@@ -164,6 +165,20 @@ def test_too_few_queries_and_a_held_lock_are_refused(index: Path) -> None:
         tune_index(index, TEXTS, "queries", recalls=[0.2])
     with CollectionWriter.open(index), pytest.raises(IndexLockedError):
         tune_index(index, TEXTS, "log", fields={"bm25": 1.0})
+
+
+def test_changes_that_wait_are_told_before_anything_is_measured(
+    index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with CollectionWriter.open(index) as writer:
+        writer.delete([next(iter(Collection.open(index).all_documents())).id])
+        writer.stage()
+    monkeypatch.setattr("lsr.tuning.tune", lambda *_, **__: pytest.fail("measured before it was refused"))
+    try:
+        with pytest.raises(InvalidArgumentError, match="commit the changes first"):
+            tune_index(index, TEXTS, "queries", fields={"bm25": 1.0})
+    finally:
+        discard_staged(index)
 
 
 def test_titles_stand_in_for_queries_where_there_are_enough(

@@ -33,6 +33,9 @@ def test_index_facts(client: TestClient) -> None:
 def test_health(client: TestClient) -> None:
     assert client.get("/health/live").json() == {"status": "live"}
     assert client.get("/health/ready").json() == {"status": "ready", "generation": 1}
+    for path in ("/health/live", "/health/ready"):
+        head = client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
 
 
 def test_metrics_count_requests_by_route_and_hold_no_query_text(client: TestClient) -> None:
