@@ -1,4 +1,7 @@
-"""What an operator can set, by argument, flag or environment (``LSR_SERVER_THREADS=4``)."""
+"""What an operator can set: by argument, flag of ``lsr serve`` or environment (``LSR_SERVER_MAX_K=100``).
+
+Flags that have a default override the environment.
+"""
 
 from __future__ import annotations
 
