@@ -124,9 +124,14 @@ class WritingThread:
             return
         with _logged():
             merge = self._writer.begin_merge()
-            if merge is not None:
-                self._merging = True
+            if merge is None:
+                return
+            self._merging = True
+            try:
                 threading.Thread(target=self._merge, args=(merge,), name="lsr-merging", daemon=True).start()
+            except RuntimeError:  # no thread is to be had; stopping must not wait for this merge
+                self._finish_merge(merge)
+                raise
 
     def _merge(self, merge: Merge) -> None:
         with _logged():

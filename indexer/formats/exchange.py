@@ -105,7 +105,8 @@ def vocabulary_of(terms: Iterable[str], source: Path) -> Vocabulary:
             term.encode()
         except UnicodeEncodeError as error:
             raise InputError(
-                f"the term {term!r} has half a character (a lone surrogate), which no UTF-8 file can hold",
+                f"the term {term!r} has half a character (a lone surrogate), which no UTF-8 file can hold;"
+                " repair the encoding of the source's terms",
                 path=str(source),
             ) from error
     return vocabulary

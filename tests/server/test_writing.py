@@ -281,6 +281,28 @@ def test_a_merge_that_fails_harms_nobody(
     assert sorted(found(writable, "parse")) == ["date", "one", "three", "two"]
 
 
+def test_a_merge_that_gets_no_thread_does_not_keep_the_server_from_stopping(
+    stopped: TestClient, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name == "lsr-merging":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with stopped as writable:
+        monkeypatch.setattr(threading.Thread, "start", refused)
+        for name in ("one", "two"):
+            writable.put(f"/v1/documents/{name}?commit=true", json={"text": "parse"})
+        eventually(lambda: "segments could not be merged" in caplog.text)
+        monkeypatch.setattr(threading.Thread, "start", start)
+        before = n_segments(pipeline)
+        writable.put("/v1/documents/three?commit=true", json={"text": "parse"})
+        eventually(lambda: n_segments(pipeline) < before + 1)
+    assert verify_index(pipeline.collection.path, full=True).sound
+
+
 def test_stopping_the_server_waits_for_a_merge(
     stopped: TestClient, pipeline: Pipeline, held_merges: HeldMerges
 ) -> None:
