@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 BUILDS = ROOT / "build" / "compared"
-TURN = 40  # queries
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("revisions", nargs="+", help="of git; a dot stands for the files as they are")
     parser.add_argument("--k", nargs="+", type=int, default=[10, 100, 1000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--turn", type=int, default=40, help="queries a build, before the next one")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # what a worker does
     return parsed(parser)
 
@@ -162,9 +162,9 @@ def _compared(workers: Sequence[Worker], options: argparse.Namespace, k: int) ->
     hashes = [worker.ask("hash", k) for worker in workers]
     best = np.full((len(workers), workers[0].n_queries), np.inf)
     for round_ in range(options.rounds):
-        for turn, begin in enumerate(range(0, best.shape[1], TURN)):
+        for turn, begin in enumerate(range(0, best.shape[1], options.turn)):
             for at in _in_turn(range(len(workers)), backwards=(round_ + turn) % 2 == 1):
-                here = best[at, begin : begin + TURN]
+                here = best[at, begin : begin + options.turn]
                 np.minimum(here, workers[at].ask("time", k, begin, begin + len(here)), out=here)
     first = _figures(best[0])
     for revision, us, digest in zip(options.revisions, best, hashes, strict=True):

@@ -7,6 +7,7 @@ layout.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import struct
@@ -187,13 +188,15 @@ def _parse_header(raw: bytes, size: int, path: Path) -> ArrayHeader:
 
 def _anonymous_copy(descriptor: int, size: int, path: Path) -> mmap.mmap:
     try:
-        buffer = mmap.mmap(-1, size)
+        # Private: shared memory is another kind of file to the kernel, and has no huge pages by default.
+        buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except (OSError, MemoryError) as error:
         raise ResourceError(
             f"{path}: no memory for its {size:,} bytes. Open the index with load='map' (`--load map`)."
         ) from error
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        buffer.madvise(mmap.MADV_HUGEPAGE)
+        with contextlib.suppress(OSError):  # advice: a kernel without huge pages refuses it
+            buffer.madvise(mmap.MADV_HUGEPAGE)
     view, done = memoryview(buffer), 0
     while done < size:
         read = os.preadv(descriptor, [view[done : done + (64 << 20)]], done)

@@ -214,6 +214,25 @@ def test_every_weight_at_its_largest(isa: str) -> None:
     check(searcher, query, 10)
 
 
+@pytest.mark.parametrize("n_terms", [65_534, 65_535, 65_536])
+def test_a_query_of_the_whole_vocabulary(isa: str, n_terms: int) -> None:
+    """Documents are matched with some terms that the query has not, if there is one of 16 bits."""
+    rng = np.random.default_rng(5)
+    n, size = 2000, 40
+    terms = np.sort(rng.integers(0, 65_536 // size, (n, size)) + np.arange(size) * (65_536 // size), axis=1)
+    vectors = Vectors(
+        np.arange(n + 1, dtype=np.int64) * size,
+        terms.astype(np.uint16).ravel(),
+        rng.gamma(2.0, 0.4, n * size).astype(np.float32) + np.float32(0.01),
+    )
+    segment = SegmentView(n, [FieldView(*vectors, build_lists(*vectors, n_terms=65_536))])
+    asked = np.sort(rng.permutation(65_536)[:n_terms]).astype(np.uint32)
+    query = Query(np.zeros(n_terms, np.uint32), asked, rng.gamma(2.0, 0.4, n_terms).astype(np.float32) + 0.01)
+    few = np.zeros((n + 63) // 64, np.uint64)
+    few[[3, 17]] = 0b101  # so few that they are scored one by one, by the fast path
+    check(Searcher([segment], isa=isa), query, 10, filters=[few])
+
+
 @pytest.mark.parametrize("k", [10, 1000])
 def test_an_approximation_that_leaves_nothing_out_is_exact(large: list[SegmentView], isa: str, k: int) -> None:
     searcher = Searcher(large, isa=isa)

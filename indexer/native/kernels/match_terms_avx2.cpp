@@ -63,7 +63,8 @@ size_t match_rest(const Term* terms, size_t i, size_t n, const uint32_t* bitmap,
 
 }  // namespace
 
-size_t match_terms16_avx2(const uint16_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions) {
+size_t match_terms16_avx2(const uint16_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions,
+                          uint16_t* matched) {
     const Tables tables = tables_of(bitmap);
     size_t found = 0, i = 0;
     for (; i + 32 <= n; i += 32) {
@@ -71,7 +72,9 @@ size_t match_terms16_avx2(const uint16_t* terms, size_t n, const uint32_t* bitma
         const uint32_t hits = hits_of(_mm256_loadu_si256(in), _mm256_loadu_si256(in + 1), tables);
         found += write_positions(hits, i, positions + found);
     }
-    return found + match_rest(terms, i, n, bitmap, positions + found);
+    found += match_rest(terms, i, n, bitmap, positions + found);
+    for (size_t at = 0; at < found; ++at) matched[at] = terms[positions[at]];
+    return found;
 }
 
 size_t match_terms32_avx2(const uint32_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions) {

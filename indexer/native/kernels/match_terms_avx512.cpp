@@ -6,7 +6,8 @@ namespace lsr {
 
 // The bitmap fits two registers, so a permutation looks up 32 terms at once: word (term >> 4) % 64, then its
 // bit term % 16. (A permutation takes the low bits of its index, which is the modulus.)
-size_t match_terms16_avx512(const uint16_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions) {
+size_t match_terms16_avx512(const uint16_t* terms, size_t n, const uint32_t* bitmap, uint16_t* positions,
+                            uint16_t* matched) {
     const __m512i low = _mm512_loadu_si512(bitmap), high = _mm512_loadu_si512(bitmap + 16);
     const __m512i one = _mm512_set1_epi16(1), fifteen = _mm512_set1_epi16(15), step = _mm512_set1_epi16(32);
     alignas(64) static constexpr uint16_t kIota[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
@@ -14,16 +15,19 @@ size_t match_terms16_avx512(const uint16_t* terms, size_t n, const uint32_t* bit
                                                        22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
     __m512i at = _mm512_load_si512(kIota);
     size_t found = 0;
-    for (size_t i = 0; i < n; i += 32) {
-        const __mmask32 present = n - i < 32 ? (uint32_t{1} << (n - i)) - 1 : ~uint32_t{0};
-        const __m512i term = _mm512_maskz_loadu_epi16(present, terms + i);
+    const auto match = [&](__mmask32 present, __m512i term) {
         const __m512i word = _mm512_permutex2var_epi16(low, _mm512_srli_epi16(term, 4), high);
         const __m512i bit = _mm512_sllv_epi16(one, _mm512_and_si512(term, fifteen));
         const __mmask32 hits = _mm512_mask_test_epi16_mask(present, word, bit);
         _mm512_storeu_si512(positions + found, _mm512_maskz_compress_epi16(hits, at));
+        _mm512_storeu_si512(matched + found, _mm512_maskz_compress_epi16(hits, term));
         found += size_t(__builtin_popcount(hits));
         at = _mm512_add_epi16(at, step);
-    }
+    };
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) match(~uint32_t{0}, _mm512_loadu_si512(terms + i));
+    const __mmask32 rest = (uint32_t{1} << (n - i)) - 1;
+    match(rest, _mm512_maskz_loadu_epi16(rest, terms + i));
     return found;
 }
 

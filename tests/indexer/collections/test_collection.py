@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from lsr.indexer.arrays import open_array, write_array
 from lsr.indexer.documents import DocumentTable
+from lsr.indexer.storage import FileStorage
 
 from lsr.errors import InvalidArgumentError, ModelMismatchError
 from lsr.vectors import SparseVectors
@@ -107,6 +110,30 @@ def test_a_large_array_is_mapped_or_copied(lab, doc):
     mapped, copied = lab.read(load="map"), lab.read(load="memory")
     assert lab.answer(mapped, {3: 1.0}, "w", k=5) == lab.answer(copied, {3: 1.0}, "w", k=5)
     assert lab.answer(mapped, {3: 1.0}, k=5) == lab.answer(mapped, {3: 1.0}, k=5, reference=True)
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="this kernel has no transparent huge pages"
+)
+def test_arrays_in_memory_may_have_huge_pages(tmp_path):
+    """Private memory, marked for them: shared memory has none by default."""
+    values = np.arange(1 << 20, dtype=np.float32)
+    write_array(FileStorage(), tmp_path / "values", values)
+    held = open_array(tmp_path / "values", load="memory")
+    assert np.array_equal(held, values)
+    assert {"hg"} <= mapping_flags(held.ctypes.data + held.nbytes // 2)
+    assert "sh" not in mapping_flags(held.ctypes.data + held.nbytes // 2)
+
+
+def mapping_flags(address):
+    """What the kernel says of the mapping that holds an address: `hg` huge pages advised, `sh` shared, ..."""
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if bounds := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+            inside = int(bounds[1], 16) <= address < int(bounds[2], 16)
+        elif inside and line.startswith("VmFlags:"):
+            return set(line.split()[1:])
+    raise AssertionError("no mapping holds the address")
 
 
 @pytest.mark.parametrize(
