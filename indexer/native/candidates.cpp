@@ -37,7 +37,7 @@ uint16_t* Candidates::new_values(size_t n) {
     return values_.data() + rows_.size();
 }
 
-void Candidates::add(size_t n, const uint32_t* documents, int64_t base) {
+void Candidates::add(size_t n, const uint16_t* documents, int64_t base) {
     const size_t size = rows_.size();
     rows_.resize(size + n);
     for (size_t at = 0; at < n; ++at) rows_[size + at] = base + int64_t(documents[at]);

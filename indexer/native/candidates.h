@@ -29,7 +29,7 @@ class Candidates {
 
     // Room for n more; `add` what was written there.
     uint16_t* new_values(size_t n);
-    void add(size_t n, const uint32_t* documents, int64_t base);
+    void add(size_t n, const uint16_t* documents, int64_t base);
     void add_one(uint16_t value, int64_t row);
 
     // Raises the threshold to what the candidates imply.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace lsr {
 
@@ -12,36 +13,42 @@ constexpr size_t kRadixFrom = 64;  // below, comparisons are cheaper than two ta
 constexpr size_t kManyHits = 4096;
 constexpr int kDigitBits = 8, kDigitBitsOfMany = 11;
 
-// Orders by one digit of `key`, descending and stable.
-template <int kBits, class Key>
-void counting_pass(const std::vector<Hit>& from, std::vector<Hit>& to, const Key& key, int shift) {
-    constexpr uint32_t kDigits = 1u << kBits;
-    std::array<uint32_t, kDigits> starts{};
-    for (const Hit& hit : from) ++starts[key(hit) >> shift & (kDigits - 1)];
+// Counts become where each digit's first entry goes, the largest digit's first.
+template <size_t n_digits>
+void to_starts(std::array<uint32_t, n_digits>& counts) {
     uint32_t total = 0;
-    for (size_t digit = kDigits; digit-- > 0;) {
-        const uint32_t count = starts[digit];
-        starts[digit] = total;
-        total += count;
-    }
-    for (const Hit& hit : from) to[starts[key(hit) >> shift & (kDigits - 1)]++] = hit;
+    for (size_t digit = n_digits; digit-- > 0;) total += std::exchange(counts[digit], total);
 }
 
-// Two counting passes over the leading bits in which the scores differ; the few hits that agree in all of them
-// are sorted by comparison.
+// Two counting passes over the leading bits in which the scores differ, by entries of a key and a place in
+// `hits`; the few hits that agree in all of these bits are sorted by comparison.
 template <int kBits>
 void radix_sort(std::vector<Hit>& hits) {
-    const auto by_bits = [](const Hit& left, const Hit& right) { return left.score_bits < right.score_bits; };
-    const auto [least, most] = std::minmax_element(hits.begin(), hits.end(), by_bits);
-    const uint64_t base = least->score_bits;
-    const int excess = std::max(0, int(std::bit_width(most->score_bits - base)) - 2 * kBits);
-    const auto key = [base, excess](const Hit& hit) { return (hit.score_bits - base) >> excess; };
-    std::vector<Hit> other(hits.size());
-    counting_pass<kBits>(hits, other, key, 0);
-    counting_pass<kBits>(other, hits, key, kBits);
+    constexpr uint64_t kDigits = uint64_t{1} << kBits;
+    uint64_t least = hits[0].score_bits, most = least;
+    for (const Hit& hit : hits) {
+        least = std::min(least, hit.score_bits);
+        most = std::max(most, hit.score_bits);
+    }
+    const int excess = std::max(0, int(std::bit_width(most - least)) - 2 * kBits);
+    std::array<uint32_t, kDigits> low{}, high{};
+    std::vector<uint64_t> entries(hits.size()), other(hits.size());
+    for (size_t at = 0; at < hits.size(); ++at) {
+        const uint64_t key = (hits[at].score_bits - least) >> excess;
+        entries[at] = key << 32 | at;
+        ++low[key % kDigits];
+        ++high[key / kDigits];
+    }
+    to_starts(low);
+    to_starts(high);
+    for (const uint64_t entry : entries) other[low[(entry >> 32) % kDigits]++] = entry;
+    for (const uint64_t entry : other) entries[high[(entry >> 32) / kDigits]++] = entry;
+    std::vector<Hit> sorted(hits.size());
+    for (size_t at = 0; at < hits.size(); ++at) sorted[at] = hits[uint32_t(entries[at])];
+    hits.swap(sorted);
     for (size_t begin = 0, end; begin < hits.size(); begin = end) {
         end = begin + 1;
-        while (end < hits.size() && key(hits[end]) == key(hits[begin])) ++end;
+        while (end < hits.size() && entries[end] >> 32 == entries[begin] >> 32) ++end;
         if (end - begin > 1) std::sort(hits.begin() + ptrdiff_t(begin), hits.begin() + ptrdiff_t(end), better);
     }
 }

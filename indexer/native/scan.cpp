@@ -33,8 +33,8 @@ TileScanner::TileScanner()
       all_bounds_(make_buffer<uint16_t>(kBlocksInTile)),
       group_bounds_(make_buffer<uint16_t>(kGroupsInTile)),
       groups_(kGroupsInTile + kGroup),
-      found_(kTile + kGroup),
-      found_bounds_(kTile + kGroup) {}
+      found_(kTile + 2 * kGroup),
+      found_bounds_(kTile + 2 * kGroup) {}
 
 void TileScanner::start(const std::vector<Part>& parts, const Bounds& bounds, size_t k,
                         const KernelSet& kernels, Rescorer& rescorer, std::atomic<uint32_t>* threshold,
@@ -151,7 +151,7 @@ void TileScanner::scan_fully(size_t tile) {
     sum_lists(read_, n_groups_, *kernels_, acc_.get());
     const uint64_t* allowed = allowed_words(tile);
     if (!candidates.selective()) estimate_threshold(allowed);
-    uint16_t* values = candidates.new_values(n_groups_ * kGroup);
+    uint16_t* values = candidates.new_values(n_groups_ * kGroup + kGroup);
     const size_t n =
         kernels_->find_above(acc_.get(), n_groups_, allowed, candidates.threshold(), values, found_.data());
     candidates.add(n, found_.data(), (*parts_)[part_].base + int64_t(tile * kTile));
@@ -210,7 +210,7 @@ bool TileScanner::collect(size_t tile, const uint64_t* allowed, size_t n) {
     if (!whole) complete(n);
     const size_t found = kernels_->find_blocks(acc_.get(), sparse_bounds_.get(), groups_.data(), n, allowed,
                                                candidates.threshold(), kTile,
-                                               candidates.new_values(kTile + kGroup), found_.data());
+                                               candidates.new_values(kTile + 2 * kGroup), found_.data());
     candidates.add(found, found_.data(), (*parts_)[part_].base + int64_t(tile * kTile));
     candidates.prune_if_crowded();
     return !whole;

@@ -107,8 +107,8 @@ class TileScanner {
     Buffer<uint16_t> lanes_;
     Buffer<uint16_t> sparse_bounds_, all_bounds_;  // by block of 8: of sparse_blocks_; of both
     Buffer<uint16_t> group_bounds_;
-    std::vector<uint32_t> groups_;
-    std::vector<uint32_t> found_;
+    std::vector<uint16_t> groups_;
+    std::vector<uint16_t> found_;
     std::vector<uint16_t> found_bounds_;
 };
 

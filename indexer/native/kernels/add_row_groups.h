@@ -14,14 +14,14 @@ namespace lsr {
 
 inline constexpr size_t kGroupsAhead = 4;  // of about ten rows: as many lines as a core can wait for
 
-using AddRowGroups = void (*)(const WeightedRow* rows, size_t n_rows, const uint32_t* groups, size_t n,
+using AddRowGroups = void (*)(const WeightedRow* rows, size_t n_rows, const uint16_t* groups, size_t n,
                               uint16_t* acc);
 
-void add_row_groups_scalar(const WeightedRow* rows, size_t n_rows, const uint32_t* groups, size_t n,
+void add_row_groups_scalar(const WeightedRow* rows, size_t n_rows, const uint16_t* groups, size_t n,
                            uint16_t* acc);
-void add_row_groups_avx2(const WeightedRow* rows, size_t n_rows, const uint32_t* groups, size_t n,
+void add_row_groups_avx2(const WeightedRow* rows, size_t n_rows, const uint16_t* groups, size_t n,
                          uint16_t* acc);
-void add_row_groups_avx512(const WeightedRow* rows, size_t n_rows, const uint32_t* groups, size_t n,
+void add_row_groups_avx512(const WeightedRow* rows, size_t n_rows, const uint16_t* groups, size_t n,
                            uint16_t* acc);
 
 }  // namespace lsr

@@ -4,7 +4,7 @@
 
 namespace lsr {
 
-void add_row_groups_avx512(const WeightedRow* rows, size_t n_rows, const uint32_t* groups, size_t n,
+void add_row_groups_avx512(const WeightedRow* rows, size_t n_rows, const uint16_t* groups, size_t n,
                            uint16_t* acc) {
     const __m512i high = _mm512_set1_epi16(short(0xff00));
     for (size_t at = 0; at < n; ++at) {

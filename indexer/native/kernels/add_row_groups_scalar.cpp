@@ -2,7 +2,7 @@
 
 namespace lsr {
 
-void add_row_groups_scalar(const WeightedRow* rows, size_t n_rows, const uint32_t* groups, size_t n,
+void add_row_groups_scalar(const WeightedRow* rows, size_t n_rows, const uint16_t* groups, size_t n,
                            uint16_t* acc) {
     for (size_t at = 0; at < n; ++at) {
         const size_t ahead = size_t{groups[at + kGroupsAhead < n ? at + kGroupsAhead : n - 1]} * 64;

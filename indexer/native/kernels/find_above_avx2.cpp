@@ -7,7 +7,7 @@ namespace lsr {
 // AVX2 has no unsigned comparison: max(x, t) == x says x >= t. Two comparisons pack into 32 bytes, whose sign
 // bits come out as a mask once the lanes are put in order.
 size_t find_above_avx2(const uint16_t* acc, size_t n_groups, const uint64_t* allowed, uint16_t threshold,
-                       uint16_t* values, uint32_t* positions) {
+                       uint16_t* values, uint16_t* positions) {
     const __m256i least = _mm256_set1_epi16(short(threshold));
     size_t found = 0;
     for (size_t group = 0; group < n_groups; ++group) {
@@ -24,7 +24,7 @@ size_t find_above_avx2(const uint16_t* acc, size_t n_groups, const uint64_t* all
         for (; hits != 0; hits &= hits - 1) {
             const size_t at = group * 64 + size_t(__builtin_ctzll(hits));
             values[found] = acc[at];
-            positions[found++] = uint32_t(at);
+            positions[found++] = uint16_t(at);
         }
     }
     return found;

@@ -15,9 +15,9 @@ __m256i reaches(const uint16_t* acc, const uint16_t* blocks, __m256i least) {
 
 }  // namespace
 
-size_t find_blocks_avx2(const uint16_t* acc, const uint16_t* blocks, const uint32_t* groups, size_t n_groups,
+size_t find_blocks_avx2(const uint16_t* acc, const uint16_t* blocks, const uint16_t* groups, size_t n_groups,
                         const uint64_t* allowed, uint16_t threshold, size_t limit, uint16_t* values,
-                        uint32_t* positions) {
+                        uint16_t* positions) {
     const __m256i least = _mm256_set1_epi16(short(threshold));
     size_t found = 0;
     for (size_t which = 0; which < n_groups && found <= limit; ++which) {
@@ -35,7 +35,7 @@ size_t find_blocks_avx2(const uint16_t* acc, const uint16_t* blocks, const uint3
         for (; hits != 0; hits &= hits - 1) {
             const size_t at = group * 64 + size_t(__builtin_ctzll(hits));
             values[found] = uint16_t(acc[at] + blocks[at / 8]);
-            positions[found++] = uint32_t(at);
+            positions[found++] = uint16_t(at);
         }
     }
     return found;

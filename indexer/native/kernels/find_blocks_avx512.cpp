@@ -1,19 +1,26 @@
 #include <immintrin.h>
 
 #include "find_blocks.h"
+#include "iota.h"
 
 namespace lsr {
 
 // A permutation with the constant indices i / 8 spreads 8 bounds over 64 documents.
-size_t find_blocks_avx512(const uint16_t* acc, const uint16_t* blocks, const uint32_t* groups, size_t n_groups,
+size_t find_blocks_avx512(const uint16_t* acc, const uint16_t* blocks, const uint16_t* groups, size_t n_groups,
                           const uint64_t* allowed, uint16_t threshold, size_t limit, uint16_t* values,
-                          uint32_t* positions) {
+                          uint16_t* positions) {
     alignas(64) static constexpr uint16_t kBlockOf[32] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,
                                                           2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3};
     const __m512i low_blocks = _mm512_load_si512(kBlockOf);
     const __m512i high_blocks = _mm512_add_epi16(low_blocks, _mm512_set1_epi16(4));
     const __m512i least = _mm512_set1_epi16(short(threshold));
+    const __m512i iota = _mm512_load_si512(kIota), half = _mm512_set1_epi16(32);
     size_t found = 0;
+    const auto press = [&](__mmask32 hits, __m512i sums, __m512i at) {
+        _mm512_storeu_si512(values + found, _mm512_maskz_compress_epi16(hits, sums));
+        _mm512_storeu_si512(positions + found, _mm512_maskz_compress_epi16(hits, at));
+        found += size_t(__builtin_popcount(hits));
+    };
     for (size_t which = 0; which < n_groups && found <= limit; ++which) {
         const size_t group = groups[which];
         const uint16_t* in = acc + group * 64;
@@ -27,11 +34,9 @@ size_t find_blocks_avx512(const uint16_t* acc, const uint16_t* blocks, const uin
                                                                   << 32;
         if (hits == 0) continue;
         if (allowed != nullptr) hits &= allowed[group];
-        for (; hits != 0; hits &= hits - 1) {
-            const size_t at = group * 64 + size_t(__builtin_ctzll(hits));
-            values[found] = uint16_t(acc[at] + blocks[at / 8]);
-            positions[found++] = uint32_t(at);
-        }
+        const __m512i at = _mm512_add_epi16(iota, _mm512_set1_epi16(short(group * 64)));
+        press(__mmask32(hits), low, at);
+        press(__mmask32(hits >> 32), high, _mm512_add_epi16(at, half));
     }
     return found;
 }

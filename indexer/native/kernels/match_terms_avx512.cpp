@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "iota.h"
 #include "match_terms.h"
 
 namespace lsr {
@@ -10,9 +11,6 @@ size_t match_terms16_avx512(const uint16_t* terms, size_t n, const uint32_t* bit
                             uint16_t* matched) {
     const __m512i low = _mm512_loadu_si512(bitmap), high = _mm512_loadu_si512(bitmap + 16);
     const __m512i one = _mm512_set1_epi16(1), fifteen = _mm512_set1_epi16(15), step = _mm512_set1_epi16(32);
-    alignas(64) static constexpr uint16_t kIota[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
-                                                       11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
-                                                       22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
     __m512i at = _mm512_load_si512(kIota);
     size_t found = 0;
     const auto match = [&](__mmask32 present, __m512i term) {
