@@ -22,7 +22,6 @@ struct KernelSet {
     FindBlocks find_blocks;
     LaneMaxima lane_maxima;
     CountAtLeast count_at_least;
-    Hide hide;
     MatchTerms16 match_terms16;
     MatchTerms32 match_terms32;
 };

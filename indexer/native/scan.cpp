@@ -163,13 +163,8 @@ void TileScanner::scan_fully(size_t tile) {
 void TileScanner::estimate_threshold(const uint64_t* allowed) {
     const size_t n = n_groups_ * kGroup;
     if (k_ > n) return;
-    if (allowed != nullptr) kernels_->hide(acc_.get(), n_groups_, allowed);
-    const size_t n_lanes = std::bit_ceil(std::max<size_t>(8 * k_, 64));
-    if (n_lanes >= n) {
-        candidates.learn(kth_largest(acc_.get(), n, k_, *kernels_));
-        return;
-    }
-    kernels_->lane_maxima(acc_.get(), n, n_lanes, lanes_.get());
+    const size_t n_lanes = std::min(n, std::bit_ceil(std::max<size_t>(8 * k_, 64)));
+    kernels_->lane_maxima(acc_.get(), n, n_lanes, allowed, lanes_.get());
     candidates.learn(kth_largest(lanes_.get(), n_lanes, k_, *kernels_));
 }
 

@@ -44,13 +44,15 @@ std::vector<TileAddress> all_tiles(const std::vector<Part>& parts) {
 }
 
 bool filter_leaves_few(const std::vector<Part>& parts, int64_t n_documents) {
+    const int64_t few = n_documents / kScoreAllowedBelowOneIn;
     int64_t n = 0;
     for (const Part& part : parts) {
         if (part.filter == nullptr) return false;
-        for (size_t word = 0; word < (part.segment->n_documents + 63) / 64; ++word) {
+        const size_t n_words = (part.segment->n_documents + 63) / 64;
+        for (size_t word = 0; word < n_words; ++word) {
             n += std::popcount(part.allowed(word));
+            if (n > few) return false;  // soon, unless few are left indeed
         }
-        if (n > n_documents / kScoreAllowedBelowOneIn) return false;
     }
     return !parts.empty();
 }

@@ -23,8 +23,8 @@ size_t find_above_avx512(const uint16_t* acc, size_t n_groups, const uint64_t* a
         const uint64_t low_hits = _mm512_cmpge_epu16_mask(low, least);
         const uint64_t high_hits = _mm512_cmpge_epu16_mask(high, least);
         uint64_t hits = low_hits | high_hits << 32;
-        if (hits == 0) continue;
         if (allowed != nullptr) hits &= allowed[group];
+        if (hits == 0) continue;
         const __m512i at = _mm512_add_epi16(iota, _mm512_set1_epi16(short(group * 64)));
         press(__mmask32(hits), low, at);
         press(__mmask32(hits >> 32), high, _mm512_add_epi16(at, half));

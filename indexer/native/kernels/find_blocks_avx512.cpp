@@ -32,8 +32,8 @@ size_t find_blocks_avx512(const uint16_t* acc, const uint16_t* blocks, const uin
             _mm512_add_epi16(_mm512_loadu_si512(in + 32), _mm512_permutexvar_epi16(high_blocks, bounds));
         uint64_t hits = _mm512_cmpge_epu16_mask(low, least) | uint64_t(_mm512_cmpge_epu16_mask(high, least))
                                                                   << 32;
-        if (hits == 0) continue;
         if (allowed != nullptr) hits &= allowed[group];
+        if (hits == 0) continue;
         const __m512i at = _mm512_add_epi16(iota, _mm512_set1_epi16(short(group * 64)));
         press(__mmask32(hits), low, at);
         press(__mmask32(hits >> 32), high, _mm512_add_epi16(at, half));
