@@ -9,6 +9,7 @@
              times.
 ``merge``:   of the segments that those left; then of the whole index.
 ``open``:    the merged index, and a look whether there is a newer generation; the medians. Its size on disk.
+``load``:    searches of that index mapped and read into memory, in turn.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from lsr.indexer.arrays import Load
 from lsr.indexer.collection import Collection
 from lsr.indexer.documents import DocumentInput
 from lsr.indexer.fields import FieldSpec
@@ -58,6 +60,7 @@ def main() -> None:
             commits(documents, index),
             merges(index),
             opening(index, documents),
+            loading(index, queries, options.k),
         ):
             print(json.dumps(about | row), flush=True)
 
@@ -171,6 +174,35 @@ def opening(index: Path, documents: Documents) -> Iterator[dict[str, object]]:
         "refresh_seconds": round(_median_seconds(collection.refresh), 6),
         "bytes_per_posting_all_files": round(size_bytes / documents.nnz, 2),
     }
+
+
+def loading(index: Path, queries: SparseVectors, depths: Sequence[int]) -> Iterator[dict[str, object]]:
+    """Medians over queries of the best of three rounds, each after one that is not timed."""
+    loads: tuple[Load, ...] = ("map", "memory")
+    collections, opened = [], []
+    for load in loads:
+        started = time.perf_counter()
+        collections.append(Collection.open(index, load=load))
+        opened.append(time.perf_counter() - started)
+    prepared = collections[0].prepare({"learned": queries})
+    ones = [prepared.only(at) for at in range(len(prepared))]
+    for k in depths:
+        best = np.full((len(loads), len(ones)), np.inf)
+        for _ in range(3):
+            for at, collection in enumerate(collections):
+                for _untimed in range(2):
+                    took = _timed(ones, lambda query, c=collection, d=k: c.search_merged(query, d))
+                np.minimum(best[at], took, out=best[at])
+        medians = np.median(best, axis=1)
+        for load, seconds, median in zip(loads, opened, medians, strict=True):
+            yield {
+                "part": "load",
+                "load": load,
+                "k": k,
+                "open_seconds": round(seconds, 3),
+                "median_us": round(float(median), 1),
+                "ratio": round(float(median / medians[0]), 3),
+            }
 
 
 def _median_seconds(action: Callable[[], object], times: int = 25) -> float:
