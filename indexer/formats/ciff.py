@@ -26,6 +26,7 @@ from lsr.indexer.formats.exchange import (
     ExportReport,
     Imported,
     appearing_whole,
+    check_content,
     check_scale,
     export_scale,
     loss_of_fields,
@@ -76,7 +77,7 @@ def export_ciff(
 def import_ciff(source: Path, *, scale: float | None = None) -> Imported:
     """Read a file into memory. Weights are its term frequencies times ``scale``: the recorded one, else 1.
 
-    Raises SourceNotFoundError, InputError naming the file and the byte at fault.
+    Raises SourceNotFoundError, InputError naming the file and the byte at fault, EmptySourceError.
     """
     if scale is not None:
         check_scale(scale)
@@ -92,6 +93,7 @@ def import_ciff(source: Path, *, scale: float | None = None) -> Imported:
     except (ValueError, IndexError, OverflowError) as error:
         raise InputError(f"not a CIFF file ({error})", path=str(source)) from error
     ids = index.ids
+    check_content(source, len(ids), len(index.terms))
 
     def batches() -> Iterator[Batch]:
         for start in range(0, len(ids), BATCH_ROWS):

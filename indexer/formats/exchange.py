@@ -16,7 +16,7 @@ from lsr.indexer.limits import DEFAULT_MEMORY
 from lsr.indexer.storage import FileStorage, explained
 from lsr.indexer.writer import CollectionWriter
 
-from lsr.errors import InputError, InvalidArgumentError
+from lsr.errors import EmptySourceError, InputError, InvalidArgumentError
 from lsr.vectors import Float32Array, SparseVectors
 from lsr.vocabulary import Vocabulary
 
@@ -110,6 +110,20 @@ def vocabulary_of(terms: Iterable[str], source: Path) -> Vocabulary:
                 path=str(source),
             ) from error
     return vocabulary
+
+
+def check_content(source: Path, n_documents: int, n_terms: int) -> None:
+    """Raise EmptySourceError for a source without documents, InputError for vectors that are all empty."""
+    if n_documents == 0:
+        raise EmptySourceError(
+            "no documents: the source is empty; check that it is the right one", path=str(source)
+        )
+    if n_terms == 0:
+        raise InputError(
+            "no terms: the vectors of its documents are all empty, so no search could find any of them;"
+            " check what wrote it",
+            path=str(source),
+        )
 
 
 def quantised(weights: Float32Array, scale: float) -> npt.NDArray[np.int64]:

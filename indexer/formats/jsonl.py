@@ -21,6 +21,7 @@ from lsr.indexer.formats.exchange import (
     ExportReport,
     Imported,
     appearing_whole,
+    check_content,
     check_scale,
     loss_of_fields,
     vocabulary_of,
@@ -54,11 +55,15 @@ def import_jsonl(source: Path, *, scale: float = 1.0) -> Imported:
     """Read a file, or every .json and .jsonl file of a folder, twice: for its terms, then for its vectors.
 
     scale: what to multiply the file's weights by
-    Raises InputError naming file, line and cause.
+    Raises InputError naming file, line and cause; EmptySourceError where there is no line.
     """
     files = _files(source)
     check_scale(scale)
-    terms = dict.fromkeys(term for _, _, record in _records(files) for term in record["vector"])
+    n_documents, terms = 0, dict[str, None]()
+    for _, _, record in _records(files):
+        n_documents += 1
+        terms.update(dict.fromkeys(record["vector"]))
+    check_content(source, n_documents, len(terms))
     vocabulary = vocabulary_of(terms, source)
     lost = () if scale != 1.0 else ("the scale of integer weights, unless it is given",) * _integers(files)
     return Imported(source.name, vocabulary, lambda: _batches(files, vocabulary, scale), lost)

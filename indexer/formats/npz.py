@@ -17,6 +17,7 @@ from lsr.indexer.formats.exchange import (
     ExportReport,
     Imported,
     appearing_whole,
+    check_content,
     loss_of_fields,
     vocabulary_of,
 )
@@ -53,7 +54,9 @@ def export_npz(collection: Collection, field: str, target: Path) -> ExportReport
 
 
 def import_npz(source: Path) -> Imported:
-    """Read such a folder. Raises SourceNotFoundError, InputError naming the file and what does not fit."""
+    """Read such a folder. Raises SourceNotFoundError, InputError naming the file and what does not fit,
+    EmptySourceError.
+    """
     vectors = _matrix(source / "vectors.npz")
     ids, terms = (_texts(source / f"{name}.json") for name in ("ids", "vocabulary"))
     if len(ids) != len(vectors) or len(terms) != vectors.vocabulary_size:
@@ -84,6 +87,7 @@ def _matrix(path: Path) -> SparseVectors:
                 f"a {matrix.format.upper()} matrix; save it by rows, as save_npz(path, matrix.tocsr())",
                 path=str(path),
             )
+        check_content(path, *matrix.shape)
         return SparseVectors.from_scipy(csr_matrix(matrix))
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"{path}: no such file; check the path") from error

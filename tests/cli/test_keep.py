@@ -98,6 +98,19 @@ def test_exported_vectors_come_back_as_an_index(lsr: RunLsr, index: Path, tmp_pa
     assert [hit.id for hit in answer.hits] == ["zip"]
 
 
+def test_an_import_of_nothing_leaves_no_index_and_no_folder(
+    lsr: RunLsr, index: Path, tmp_path: Path, tree_bytes: Callable[[Path], dict[str, bytes]]
+) -> None:
+    (tmp_path / "empty.jsonl").write_text("\n")
+    before = tree_bytes(index)
+    for place in (tmp_path / "again", index):
+        outcome = lsr("import", tmp_path / "empty.jsonl", "-o", place, "--overwrite")
+        assert outcome.status == 2
+        assert f"{tmp_path / 'empty.jsonl'}: no documents" in outcome.err
+    assert not (tmp_path / "again").exists()
+    assert tree_bytes(index) == before
+
+
 def test_an_imported_field_has_no_model_and_says_so(lsr: RunLsr, index: Path, tmp_path: Path) -> None:
     lsr("export", index, tmp_path / "out.jsonl")
     lsr("import", tmp_path / "out.jsonl", "-o", tmp_path / "again")

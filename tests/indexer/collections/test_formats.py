@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 from lsr.indexer.collection import Collection
 from lsr.indexer.formats.anserini import export_anserini, import_anserini
 from lsr.indexer.formats.ciff import export_ciff, import_ciff
@@ -14,7 +15,14 @@ from lsr.indexer.formats.exchange import build_from
 from lsr.indexer.formats.jsonl import export_jsonl, import_jsonl
 from lsr.indexer.formats.npz import export_npz, import_npz
 
-from lsr.errors import IndexExistsError, InputError, InvalidArgumentError, ResourceError, SourceNotFoundError
+from lsr.errors import (
+    EmptySourceError,
+    IndexExistsError,
+    InputError,
+    InvalidArgumentError,
+    ResourceError,
+    SourceNotFoundError,
+)
 
 
 @pytest.fixture
@@ -210,6 +218,41 @@ def test_a_term_with_half_a_character_is_refused(index, tmp_path, form):
 def test_a_missing_source_is_named(tmp_path, read):
     with pytest.raises(SourceNotFoundError, match="nowhere"):
         read(tmp_path / "nowhere")
+
+
+def written(folder: Path, form: str, vectors: list[dict[str, float]]) -> Path:
+    """A source of these vectors, as each tool leaves one that found nothing."""
+    records = [json.dumps({"id": f"d{at}", "vector": vector}) + "\n" for at, vector in enumerate(vectors)]
+    if form == "jsonl":
+        (folder / "in").write_text("".join(records))
+    elif form == "anserini":
+        (folder / "in").mkdir()
+        (folder / "in/docs.jsonl").write_text("".join(records))
+    elif form == "npz":
+        (folder / "in").mkdir()
+        scipy.sparse.save_npz(folder / "in/vectors.npz", scipy.sparse.csr_matrix((len(vectors), 0)))
+        (folder / "in/ids.json").write_text(json.dumps([f"d{at}" for at in range(len(vectors))]))
+        (folder / "in/vocabulary.json").write_text("[]")
+    else:
+        names = [bytes([0x08, at, 0x12, 2]) + f"d{at}".encode() for at in range(len(vectors))]
+        messages = [bytes([0x18, len(vectors)]), *names]
+        (folder / "in").write_bytes(b"".join(bytes([len(message)]) + message for message in messages))
+    return folder / "in"
+
+
+READERS = {"jsonl": import_jsonl, "anserini": import_anserini, "npz": import_npz, "ciff": import_ciff}
+
+
+@pytest.mark.parametrize("form", READERS)
+def test_a_source_without_documents_is_refused(tmp_path, form):
+    with pytest.raises(EmptySourceError, match=r"in(/vectors.npz)?: no documents: the source is empty"):
+        READERS[form](written(tmp_path, form, []))
+
+
+@pytest.mark.parametrize("form", READERS)
+def test_vectors_that_are_all_empty_are_refused(tmp_path, form):
+    with pytest.raises(InputError, match=r"in(/vectors.npz)?: no terms: .* are all empty"):
+        READERS[form](written(tmp_path, form, [{}, {}]))
 
 
 def test_npz_that_does_not_fit(index, tmp_path):
