@@ -16,26 +16,39 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lsr.indexer.locking import WriterLock
-from lsr.indexer.manifest import read_manifest
+from lsr.indexer.locking import LOCK_NAME, WriterLock
+from lsr.indexer.manifest import MANIFEST_NAME, read_manifest
 from lsr.indexer.storage import FileStorage, Storage
 
 from lsr.errors import IndexExistsError, IndexNotFoundError
 
 
 def followed(path: Path | str) -> Path:
-    """The folder that a path means: what an alias names, any other path as it is."""
+    """The folder that a path means: what an alias names, any other path as it is.
+
+    Raises IndexNotFoundError for links that lead in a circle.
+    """
     place = Path(path)
-    return place.resolve() if place.is_symlink() else place
+    if not place.is_symlink():
+        return place
+    end = _end(place)
+    if end is None:
+        raise IndexNotFoundError(
+            f"{place}: links that lead in a circle. Point it at an index with `lsr alias {place} INDEX`."
+        )
+    return end
 
 
 def target(alias: Path | str) -> Path:
-    """The index that an alias names, as an absolute path. Raises IndexNotFoundError for what is no alias."""
+    """The index that an alias names, as an absolute path.
+
+    Raises IndexNotFoundError for what is no alias, and for links in a circle.
+    """
     place = Path(alias)
     if not place.is_symlink():
         what = "is a folder of its own" if place.exists() else "is not there"
         raise IndexNotFoundError(f"{place}: {what}, not an alias. Make one with `lsr alias {place} INDEX`.")
-    return place.resolve()
+    return followed(place)
 
 
 def require_free(alias: Path) -> None:
@@ -61,7 +74,7 @@ def point(
     place, chosen, files = Path(alias), Path(index).resolve(), storage or FileStorage()
     read_manifest(chosen)
     require_free(place)
-    before = place.resolve() if place.is_symlink() else None
+    before = _end(place) if place.is_symlink() else None
     with _nobody_writing(before if before != chosen else None):
         finishing()
         files.point(place, Path(os.path.relpath(chosen, place.parent.resolve())))
@@ -69,9 +82,19 @@ def point(
     return before
 
 
+def _end(link: Path) -> Path | None:
+    """Where a link leads in the end; None if it leads in a circle."""
+    try:
+        end = link.resolve()
+    except RuntimeError:  # before Python 3.13, where the link itself comes back
+        return None
+    return None if end.is_symlink() else end
+
+
 @contextlib.contextmanager
 def _nobody_writing(index: Path | None) -> Iterator[None]:
-    if index is None or not index.is_dir():
+    used = (MANIFEST_NAME, LOCK_NAME)  # the second alone where an index is built for the first time
+    if index is None or not any((index / name).exists() for name in used):
         yield
         return
     lock = WriterLock(index)

@@ -15,18 +15,26 @@ from pathlib import Path
 
 from lsr.indexer.storage import explained
 
-from lsr.errors import IndexLockedError
+from lsr.errors import IndexLockedError, IndexNotFoundError
 
 LOCK_NAME = "lock"
 
 
 class WriterLock:
-    """Held from construction to ``release``. Raises IndexLockedError naming the holder if another has it."""
+    """Held from construction to ``release``. Makes no folder: whoever begins an index has done so before.
+
+    Raises IndexLockedError naming the holder if another has it, IndexNotFoundError if there is no such folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK_NAME
-        with explained(self._path):
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            with explained(self._path):
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise IndexNotFoundError(
+                f"{folder}: no index here. Check the path, or create one with `lsr index`."
+            ) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -58,6 +58,11 @@ def snapshot(index: Path | str, target: Path | str, *, storage: Storage | None =
     the index, IndexLockedError where commits always come before the links are made.
     """
     source, place, files = followed(index), Path(target), storage or FileStorage()
+    if place.is_symlink() and not place.exists():
+        raise IndexExistsError(
+            f"{place}: a link of this name is in the way, and nothing is where it points. Remove the link, or"
+            " give the snapshot a name of its own."
+        )
     if place.exists():
         raise IndexExistsError(f"{place}: exists already; give the snapshot a name of its own.")
     if source.resolve() in place.resolve().parents:

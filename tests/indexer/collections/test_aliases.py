@@ -7,6 +7,7 @@ import threading
 import pytest
 from lsr.indexer.aliases import point, target
 from lsr.indexer.collection import Collection
+from lsr.indexer.locking import WriterLock
 from lsr.indexer.snapshots import restore, snapshot
 from lsr.indexer.storage import FileStorage
 from lsr.indexer.upgrading import upgrade
@@ -115,6 +116,36 @@ def test_an_alias_whose_index_is_gone_can_be_pointed_elsewhere(two):
         Collection.open(live)
     point(live, second.path)
     assert ids(Collection.open(live)) == ["b0", "b1", "b2"]
+
+
+@pytest.mark.parametrize("use", [Collection.open, CollectionWriter.open, target, verify_index])
+def test_links_in_a_circle_are_told_as_such(tmp_path, use):
+    (tmp_path / "live").symlink_to("live")
+    with pytest.raises(IndexNotFoundError, match=r"live: links that lead in a circle.*`lsr alias .*live INDEX"):
+        use(tmp_path / "live")
+
+
+def test_links_in_a_circle_can_be_pointed_at_an_index(two, tmp_path):
+    _, first, _ = two
+    (tmp_path / "circle").symlink_to("circle")
+    assert point(tmp_path / "circle", first.path) is None
+    assert target(tmp_path / "circle") == first.path
+
+
+def test_a_folder_of_other_files_that_a_link_named_stays_as_it_is(two, tmp_path):
+    _, first, _ = two
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "link").symlink_to("papers")
+    assert point(tmp_path / "link", first.path) == tmp_path / "papers"
+    assert list((tmp_path / "papers").iterdir()) == []
+
+
+def test_an_index_that_was_never_made_cannot_be_locked(two, tmp_path):
+    _, first, _ = two
+    for place in (tmp_path / "nowhere", first.path / "manifest.json"):
+        with pytest.raises(IndexNotFoundError, match=r": no index here\. Check the path"):
+            WriterLock(place)
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_swap_that_fails_leaves_the_alias(two):

@@ -57,6 +57,21 @@ def test_a_snapshot_is_an_index_of_links(index, doc, make_lab, tmp_path):
         writer.commit()
 
 
+def test_a_link_to_nothing_is_no_place_for_a_snapshot(index, tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(IndexExistsError, match=r"link: a link of this name is in the way, and nothing"):
+        snapshot(index.path, tmp_path / "link")
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_restore_through_a_link_to_nothing_puts_the_index_where_it_points(index, tmp_path):
+    """An alias whose index was lost: what restore is for."""
+    (tmp_path / "live").symlink_to("lost")
+    restore(index.path, tmp_path / "live")
+    assert (tmp_path / "live").is_symlink()
+    assert read_manifest(tmp_path / "lost").segments
+
+
 def test_links_cost_nothing(index, tmp_path):
     snapshot(index.path, tmp_path / "kept")
     for file in (tmp_path / "kept").glob("*/*/*"):
