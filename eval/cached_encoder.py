@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from lsr.eval.cache import Side, VectorCache
 
+from lsr.characters import check_strings
 from lsr.encoders.base import EncodeStatistics
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class CachedEncoder:
     def _through_cache(
         self, side: Side, texts: Sequence[str], encode: Callable[[Sequence[str]], SparseVectors]
     ) -> SparseVectors:
+        check_strings(texts)
         before = self._encoder.statistics
 
         def compute(missing: Sequence[str]) -> tuple[SparseVectors, npt.NDArray[np.bool_]]:

@@ -26,6 +26,17 @@ def check_distinct(ids: Sequence[str]) -> None:
             )
 
 
+def check_ids(ids: Sequence[str]) -> None:
+    """Raise InvalidArgumentError for one string in the place of a list: its characters would be ids, too."""
+    if isinstance(ids, str):
+        raise InvalidArgumentError(
+            f"ids must be a list of document ids, not one string; for one alone write [{ids!r}]", field="ids"
+        )
+    for at, name in enumerate(ids):
+        if not isinstance(name, str):
+            raise InvalidArgumentError(f"ids[{at}] is a {type(name).__name__}, not a string", field="ids")
+
+
 def check_vectors(
     n_documents: int,
     vectors: Mapping[str, FieldRows],

@@ -34,7 +34,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from lsr.indexer.admission import check_distinct, check_vectors
+from lsr.indexer.admission import check_distinct, check_ids, check_vectors
 from lsr.indexer.aliases import followed
 from lsr.indexer.beginning import check_folder, check_names, empty_generation
 from lsr.indexer.building import Ledger, Shard, building_folder, read_ledger
@@ -279,9 +279,10 @@ class CollectionWriter:
     def delete(self, ids: Sequence[str]) -> int:
         """Delete documents by id; returns how many there were. Unknown ids are no error.
 
-        Raises UnfinishedBuildError as ``add`` does.
+        Raises InvalidArgumentError for what is no list of ids, UnfinishedBuildError as ``add`` does.
         """
         self._require_changeable()
+        check_ids(ids)
         wanted = list(dict.fromkeys(ids))
         return self._kill(wanted, hash_ids(wanted))
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lsr.characters import check_strings
 from lsr.errors import InvalidArgumentError
 from lsr.porter import with_lucene_suffix
 from lsr.stopwords import stop_words_of
@@ -132,7 +133,9 @@ class Analyzer:
 
         adding: True gives unseen terms the vocabulary's next ids, by first occurrence; False (for queries)
         leaves them out, also of the lengths.
+        Raises InvalidArgumentError for a bare string, and for an item that is none.
         """
+        check_strings(texts)
         bags = [Counter(self._stream(text)) for text in texts]
         ids = [_ids_of(bag, vocabulary, adding) for bag in bags]
         return _term_counts(ids, bags, adding)

@@ -240,7 +240,8 @@ def index_documents(
     expected:  documents in the source, if that is known or can be guessed; for the forecast
     on_forecast: called once, after the first batches or at the end of a short source
     progress:  called with the number of documents done since the last call
-    Raises IndexExistsError, UnfinishedBuildError, and whatever reading the documents raises.
+    Raises IndexExistsError, UnfinishedBuildError, InvalidArgumentError for what are no Documents,
+    and whatever reading the documents raises.
     """
     from lsr.data.report import ReadReport
     from lsr.indexer.collection import Collection
@@ -249,7 +250,8 @@ def index_documents(
 
     started = time.perf_counter()
     counts = report if report is not None else ReadReport()
-    counted = documents if report is not None else _counting(documents, counts)
+    given = _documents_only(documents)
+    counted = given if report is not None else _counting(given, counts)
     with CollectionWriter.create(
         out,
         encoder.field_specs(),
@@ -331,6 +333,29 @@ def _batches(documents: Iterable[Document], counts: ReadReport, records_done: in
         if not batch:
             return
         yield batch
+
+
+def _documents_only(documents: Iterable[Document]) -> Iterator[Document]:
+    """Raises InvalidArgumentError at once for a file's name, and at the first item that is no Document."""
+    if isinstance(documents, str | Path):
+        raise InvalidArgumentError(
+            f"documents must be Documents, not the name {str(documents)!r};"
+            " lsr.data.readers.read_documents(path) reads those of a file",
+            field="documents",
+        )
+    return _each_a_document(documents)
+
+
+def _each_a_document(documents: Iterable[Document]) -> Iterator[Document]:
+    from lsr.data.documents import Document
+
+    for at, document in enumerate(documents):
+        if not isinstance(document, Document):
+            raise InvalidArgumentError(
+                f"documents[{at}] is a {type(document).__name__}, not a Document; write lsr.Document(id, text)",
+                field="documents",
+            )
+        yield document
 
 
 def _counting(documents: Iterable[Document], counts: ReadReport) -> Iterator[Document]:

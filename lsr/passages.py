@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lsr.characters import check_list
 from lsr.data.documents import Document
 from lsr.errors import DuplicateIdError
 from lsr.models import ModelOptions, options_of
@@ -163,6 +164,7 @@ def joined_text(entries: Sequence[StoredDocument]) -> str:
 
 def delete_documents(writer: CollectionWriter, ids: Sequence[str]) -> int:
     """Delete all entries of these documents; returns how many documents there were."""
+    check_list(ids, "ids")
     return sum(_delete_one(writer, each) for each in dict.fromkeys(ids))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lsr import passages
+from lsr.characters import check_list, check_strings
 from lsr.errors import InvalidArgumentError
 from lsr.explaining import QueryView, explain, highlight, places_in, query_terms, score_in_field, terms_of
 from lsr.fields import EncodedField, FieldEncoder, Opening, QueryVectors
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 
 MOST_NAMED = 20  # names to choose from, in one message
+MOST_SHOWN = 40  # characters of a text in one message
 STALE_GROWTH = 1.5  # an index this many times larger or smaller than when it was tuned has to be tuned again
 
 
@@ -93,6 +95,7 @@ class Pipeline:
         """
         from lsr.indexer.collection import Collection
 
+        check_list(fields, "fields")
         collection = Collection.open(index, load=load)
         for name in fields or ():
             _check_field(name, [info.name for info in collection.fields], "fields")
@@ -118,6 +121,7 @@ class Pipeline:
 
     def encoded(self, request: SearchRequest) -> EncodedQuery:
         """The request's query as vectors: its own, or those of its text."""
+        _check_request(request)
         fields = list(self.weights(request))
         if request.vectors is not None:
             return own_vectors(self.collection, request.vectors)
@@ -162,6 +166,7 @@ class Pipeline:
 
     def answer(self, request: SearchRequest, query: EncodedQuery) -> SearchAnswer:
         """Retrieve, fetch and explain."""
+        _check_request(request)
         weights = self.weights(request)
         tuned = tuned_for(self.collection, request.mode, request.recall, weights, request.offset + request.k)
         watch = Stopwatch()
@@ -234,6 +239,7 @@ def encode(
     encoders: Mapping[str, FieldEncoder], texts: Sequence[str], fields: Sequence[str]
 ) -> dict[str, QueryVectors]:
     """Query vectors by field, one row a text."""
+    check_strings(texts)
     missing = [name for name in fields if name not in encoders]
     if missing:
         raise InvalidArgumentError(
@@ -430,6 +436,16 @@ def _nearest(name: str, names: Sequence[str]) -> str:
         return f"did you mean {nearest[0]!r}?"
     more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
     return f"choose from {', '.join(names[:MOST_NAMED])}{more}"
+
+
+def _check_request(request: object) -> None:
+    if not isinstance(request, SearchRequest):
+        shown = repr(request[:MOST_SHOWN]) if isinstance(request, str) else "…"
+        raise InvalidArgumentError(
+            f"request must be a SearchRequest, not a {type(request).__name__}; write"
+            f" search(lsr.SearchRequest({shown}, k=10))",
+            field="request",
+        )
 
 
 def _check_field(name: str, known: Iterable[str], where: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, is_dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Literal
 
-from lsr.characters import check_characters
+from lsr.characters import check_characters, check_list
 from lsr.errors import InvalidArgumentError
 
 TermWeights = Mapping[str, float] | Mapping[int, float]
@@ -65,6 +65,7 @@ class SearchRequest:
         _check_count("k", self.k, least=1)
         _check_count("offset", self.offset, least=0)
         check_field_weights(self.fields)
+        check_list(self.documents, "documents")
         _check_mode(self.mode, self.recall)
         for part in self.documents:
             if part not in DOCUMENT_PARTS:
@@ -262,6 +263,10 @@ def check_field_weights(weights: Mapping[str, float] | None) -> None:
     """Raise InvalidArgumentError unless every weight is a finite number > 0 and there is at least one."""
     if weights is None:
         return
+    if not isinstance(weights, Mapping):
+        raise InvalidArgumentError(
+            f'fields must be weights by field, such as {{"bm25": 1.0}}, not {weights!r}', field="fields"
+        )
     if not weights:
         raise InvalidArgumentError("fields: name at least one field, or leave it out", field="fields")
     for name, weight in weights.items():
@@ -286,6 +291,10 @@ def _check_query(text: str | None, vectors: Mapping[str, TermWeights] | None) ->
             + ("both" if text is not None else "neither"),
             field="query",
         )
+    if vectors is not None and not (isinstance(vectors, Mapping) and all(map(_is_mapping, vectors.values()))):
+        raise InvalidArgumentError(
+            'vector must be weights by term by field, such as {"bm25": {"wing": 1.0}}', field="vector"
+        )
     if vectors is not None and not vectors:
         raise InvalidArgumentError("vector: give the weighted terms of at least one field", field="vector")
     for name, weights in (vectors or {}).items():
@@ -296,6 +305,10 @@ def _check_query(text: str | None, vectors: Mapping[str, TermWeights] | None) ->
                     f" can hold, not {weight}; leave a term out to not search it",
                     field=f"vector.{name}",
                 )
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 def _check_mode(mode: Mode | None, recall: float | None) -> None:

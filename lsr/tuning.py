@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from lsr.characters import check_strings
 from lsr.errors import InvalidArgumentError
 from lsr.pipeline import Pipeline, encode
 
@@ -252,6 +253,7 @@ def sampled_titles(collection: Collection, size: int, rng: np.random.Generator) 
 
 
 def _check_texts(texts: Sequence[str], source: str) -> None:
+    check_strings(texts)
     distinct = len(set(texts))
     if distinct < LEAST_QUERIES:
         raise InvalidArgumentError(

@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lsr.characters import check_characters
+from lsr.characters import check_characters, check_strings
 from lsr.encoders.composition import NeuralParts, SideParts, TableParts, VocabularyHead
 from lsr.errors import InvalidArgumentError, ModelNotFoundError, ModelUnsupportedError, ResourceError
 
 
 def check_texts(texts: Sequence[str]) -> None:
     """Raises InvalidArgumentError for a bare string, an item that is none, and half a character."""
-    if isinstance(texts, str):
-        raise InvalidArgumentError("texts must be a list of strings, not one string", field="texts")
+    check_strings(texts)
     for at, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InvalidArgumentError(
-                f"texts[{at}] is a {type(text).__name__}, not a string", field=f"texts[{at}]"
-            )
         check_characters(text, f"texts[{at}]")
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from lsr.characters import check_strings
 from lsr.encoders.base import Batching, EncoderInfo, EncodeStatistics, SparseEncoder, TableWeighing, TermSpan
 from lsr.encoders.batching import windows
 from lsr.encoders.checks import check_texts
@@ -56,6 +57,8 @@ class TextTransform:
         return cls(name, function, hashlib.sha256(_source_of(function).encode()).hexdigest())
 
     def __call__(self, texts: Sequence[str]) -> list[str]:
+        """Raises InvalidArgumentError for what are no texts, and for whatever the function does wrong."""
+        check_strings(texts)
         return [self._changed(at, text) for at, text in enumerate(texts)]
 
     def _changed(self, at: int, text: str) -> str:

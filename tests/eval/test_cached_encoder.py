@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from lsr.eval.cache import VectorCache
 from lsr.eval.cached_encoder import CachedEncoder
 
 from lsr.encoders.base import EncoderInfo, EncodeStatistics, TermSpan
+from lsr.errors import InvalidArgumentError
 from lsr.vectors import SparseVectors
 from lsr.vocabulary import Vocabulary
 
@@ -35,6 +37,13 @@ class Letters:
 
     def describe(self) -> EncoderInfo:
         return EncoderInfo("letters", "id", "none", 5, 5, "", 0, 5, "", "float32", "none")
+
+
+def test_a_bare_string_is_not_taken_apart(tmp_path: Path) -> None:
+    cached = CachedEncoder(Letters(), VectorCache(tmp_path))
+    for encode in (cached.encode_documents, cached.encode_queries):
+        with pytest.raises(InvalidArgumentError, match="texts must be a list of strings, not one string"):
+            encode("abc")
 
 
 def test_vectors_and_statistics_are_the_encoders(tmp_path: Path) -> None:

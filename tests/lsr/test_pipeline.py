@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from lsr.indexer.documents import DocumentInput
+from lsr.indexer.writer import CollectionWriter
 
 from lsr.errors import InvalidArgumentError, ModelMismatchError
 from lsr.fields import EncodedField, open_fields
+from lsr.indexing import DocumentEncoder, index_documents, plan_index
+from lsr.passages import delete_documents
 from lsr.pipeline import Pipeline
 from lsr.requests import SearchRequest, to_json
 
@@ -117,6 +121,67 @@ def test_own_vectors_that_cannot_be_searched(
 def test_requests_that_make_no_sense(small_pipeline: Pipeline, options: dict[str, object], says: str) -> None:
     with pytest.raises(InvalidArgumentError, match=says):
         small_pipeline.search(SearchRequest(**{"text": "read", **options}))  # type: ignore[arg-type]
+
+
+def test_a_bare_string_is_no_request_and_says_what_to_write(small_pipeline: Pipeline) -> None:
+    wanted = r"request must be a SearchRequest, not a str; write search\(lsr.SearchRequest\('read', k=10\)\)"
+    for call in (small_pipeline.search, small_pipeline.encoded):
+        with pytest.raises(InvalidArgumentError, match=wanted):
+            call("read")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("field", ["learned", "bm25"])
+def test_a_bare_string_is_no_list_of_queries(small_pipeline: Pipeline, field: str) -> None:
+    wanted = r"texts must be a list of strings, not one string; for one alone write \['read'\]"
+    with pytest.raises(InvalidArgumentError, match=wanted):
+        small_pipeline.search_many("read", 3, fields={field: 1.0})
+    with pytest.raises(InvalidArgumentError, match=r"texts\[1\] is a NoneType, not a string"):
+        small_pipeline.search_many(["read", None], 3, fields={field: 1.0})  # type: ignore[list-item]
+
+
+def test_a_bare_string_is_no_list_of_fields_or_parts(small_pipeline: Pipeline) -> None:
+    with pytest.raises(InvalidArgumentError, match="fields must be a list of strings, not one string"):
+        Pipeline.open(small_pipeline.collection.path, fields="bm25")
+    with pytest.raises(InvalidArgumentError, match="documents must be a list of strings, not one string"):
+        SearchRequest("read", documents="title")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"text": "x", "fields": "bm25"}, "fields must be weights by field, such as"),
+        ({"text": "x", "fields": ["bm25"]}, "fields must be weights by field, such as"),
+        ({"vectors": "read"}, "vector must be weights by term by field, such as"),
+        ({"vectors": {"learned": ["read"]}}, "vector must be weights by term by field, such as"),
+    ],
+)
+def test_weights_that_are_none_say_how_to_write_them(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=says):
+        SearchRequest(**options)
+
+
+@pytest.mark.parametrize(
+    ("documents", "says"),
+    [
+        ("docs.jsonl", r"not the name 'docs.jsonl'; lsr.data.readers.read_documents\(path\)"),
+        (Path("docs.jsonl"), r"not the name 'docs.jsonl'"),
+        (["a text"], r"documents\[0\] is a str, not a Document; write lsr.Document\(id, text\)"),
+        ([{"id": "a", "text": "b"}], r"documents\[0\] is a dict, not a Document"),
+    ],
+)
+def test_what_are_no_documents_is_refused_by_what_it_is(tmp_path: Path, documents: Any, says: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=says):
+        index_documents(documents, tmp_path / "index", DocumentEncoder(plan_index("bm25")))
+    assert not (tmp_path / "index").exists()
+
+
+def test_a_bare_string_is_no_list_of_ids_to_delete(small_pipeline: Pipeline) -> None:
+    with CollectionWriter.open(small_pipeline.collection.path) as writer:
+        for delete in (writer.delete, partial(delete_documents, writer)):
+            with pytest.raises(InvalidArgumentError, match=r"ids must be a list of .*, not one string"):
+                delete("read")
+        with pytest.raises(InvalidArgumentError, match=r"ids\[0\] is a int, not a string"):
+            writer.delete([7])  # type: ignore[list-item]
 
 
 def test_paging_is_a_window_of_the_whole_ranking(small_pipeline: Pipeline) -> None:
