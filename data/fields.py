@@ -76,11 +76,23 @@ def make_document(values: Mapping[str, object], mapping: FieldMapping, ordinal: 
     """
     if mapping.id is None or not mapping.text:
         raise ValueError("the mapping must be resolved first")
-    title_name = mapping.title or TITLE_NAME
     identifier = str(ordinal) if mapping.id == NUMBERED else _identifier(values, mapping.id)
     text = "\n".join(_text(values, name) for name in mapping.text)
-    used = {mapping.id, title_name, *mapping.text}
-    return Document(identifier, text, _title(values, mapping.title), _metadata(values, used, mapping.metadata))
+    return Document(identifier, text, _title(values, mapping.title), _metadata(values, mapping))
+
+
+def left_of(values: Mapping[str, object], mapping: FieldMapping) -> Mapping[str, object]:
+    """What a record has besides id, title and text. BEIR's ``metadata`` object is opened: its entries stand
+    beside the others.
+    """
+    used = {mapping.id, mapping.title or TITLE_NAME, *mapping.text}
+    left = {name: value for name, value in values.items() if name not in used}
+    inner = left.pop("metadata", None)
+    if isinstance(inner, Mapping):
+        left = {**inner, **left}
+    elif inner is not None:
+        left["metadata"] = inner
+    return left
 
 
 def identifier_of(value: object, name: str) -> str:
@@ -157,16 +169,8 @@ def _title(values: Mapping[str, object], name: str | None) -> str:
     return "" if value is None else text_of(value, name or TITLE_NAME)
 
 
-def _metadata(
-    values: Mapping[str, object], used: set[str], wanted: tuple[str, ...] | None
-) -> Mapping[str, object]:
-    """What is left of the record. BEIR's ``metadata`` object is opened: its entries stand beside the others."""
-    if wanted == ():
+def _metadata(values: Mapping[str, object], mapping: FieldMapping) -> Mapping[str, object]:
+    if mapping.metadata == ():
         return {}
-    left = {name: value for name, value in values.items() if name not in used}
-    inner = left.pop("metadata", None)
-    if isinstance(inner, Mapping):
-        left = {**inner, **left}
-    elif inner is not None:
-        left["metadata"] = inner
+    left, wanted = left_of(values, mapping), mapping.metadata
     return left if wanted is None else {name: left[name] for name in wanted if name in left}

@@ -11,7 +11,7 @@ from typing import Literal
 
 from lsr.data.delimited import read_csv, read_tsv
 from lsr.data.documents import Document
-from lsr.data.fields import FieldMapping, make_document
+from lsr.data.fields import FieldMapping, left_of, make_document
 from lsr.data.formats import Format, Part, parts_of, total_size
 from lsr.data.jsonlines import read_json_lines
 from lsr.data.parquet import read_parquet
@@ -86,6 +86,7 @@ def _documents(
     """Each record's document, or the error that stands for it. The first usable record settles the mapping."""
     mapping: FieldMapping | None = None
     seen: set[str] = set()
+    report.absent = given.metadata or ()
     for ordinal, record in enumerate(records, 1):
         if isinstance(record, InputError):
             yield record
@@ -96,6 +97,8 @@ def _documents(
                 report.guessed = report.guessed or mapping.guessed(given)
             document = make_document(record.values, mapping, ordinal)
             _check_new(document.id, seen)
+            if report.absent:
+                report.look_for_absent(document.metadata, left_of(record.values, mapping))
             yield document
         except InputError as error:
             yield record.placed(error)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from lsr.data.report import ReadReport
 
 
+TOLD_EARLY = 1000  # documents; fields that fewer than one in so many have are rare
+
+
 def standard_lines() -> Iterator[str]:
     """The lines of standard input without their ends. Raises InputError that names a line that is not UTF-8."""
     from lsr.data.streams import STANDARD_INPUT, decode_line, numbered_lines, open_stream
@@ -75,11 +78,16 @@ def open_source(
 
 
 def _told(documents: Iterator[Document], report: ReadReport) -> Iterator[Document]:
-    """The same documents; says with the first which fields were guessed, and at the end what was skipped."""
+    """The same documents; says with the first which fields were guessed, and at the end what was skipped.
+
+    Of metadata fields that no document has, it speaks before the long part of the work, and again at the end.
+    """
     try:
         for at, document in enumerate(documents):
             if at == 0 and report.guessed:
                 say(f"note: {report.guessed}")
+            if at == TOLD_EARLY and report.absent:
+                say(f"note: none of the first {at:,} documents has {_absent(report)}")
             yield document
     except InputError as error:
         if error is report.stopped_at:
@@ -87,6 +95,15 @@ def _told(documents: Iterator[Document], report: ReadReport) -> Iterator[Documen
         raise
     if report.skipped:
         _say_skipped(report)
+    if report.absent:
+        say(f"warning: no document has {_absent(report)}")
+
+
+def _absent(report: ReadReport) -> str:
+    from lsr.data.fields import listed
+
+    fields = "the metadata field" if len(report.absent) == 1 else "any of the metadata fields"
+    return f"{fields} {listed(report.absent)}; besides id, title and text there are {listed(report.seen)}"
 
 
 def _say_skipped(report: ReadReport) -> None:

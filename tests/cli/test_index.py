@@ -153,6 +153,21 @@ def test_field_names_by_flags(lsr: RunLsr, write_lines: Callable[..., Path], tmp
     assert found["document"] == {"title": "Lamp", "text": "gives light", "metadata": {"price": 3}}
 
 
+def test_a_metadata_field_that_no_document_has_is_told(
+    lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lsr.cli.sources.TOLD_EARLY", 1)
+    source = write_lines([{"id": f"d{at}", "text": "x", "lang": "en", "year": at} for at in range(3)])
+    command = ("index", source, "-o", tmp_path / "i", "--model", "bm25", "--overwrite")
+
+    built = lsr(*command, "--metadata-field", "langg", "--metadata-field", "year")
+    there = 'the metadata field "langg"; besides id, title and text there are "lang", "year"'
+    assert built.status == 0
+    assert f"note: none of the first 1 documents has {there}\n" in built.err
+    assert f"warning: no document has {there}\n" in built.err
+    assert "metadata field" not in lsr(*command, "--metadata-field", "lang").err
+
+
 def test_interrupted_builds_are_kept_and_resumed(
     lsr: RunLsr, write_lines: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,24 @@ def test_named_fields(write, json_lines):
     assert report.guessed == ""
 
 
+def test_metadata_fields_that_no_document_has_are_reported(write, json_lines):
+    records = [
+        {"id": "a", "text": "x", "lang": "en", "metadata": {"year": 1}},
+        {"id": "b", "text": "x", "tag": "t"},
+    ]
+    source, report = write("docs.jsonl", json_lines(records)), ReadReport()
+    mapping = FieldMapping(metadata=("tag", "typo", "year", "text"))
+    documents = list(read_documents(source, mapping=mapping, report=report))
+    assert [document.metadata for document in documents] == [{"year": 1}, {"tag": "t"}]
+    assert report.absent == ("typo", "text")
+    assert list(report.seen) == ["year", "lang", "tag"]
+
+    for nothing_asked in (None, ()):
+        report = ReadReport()
+        list(read_documents(source, mapping=FieldMapping(metadata=nothing_asked), report=report))
+        assert (report.absent, report.seen) == ((), {})
+
+
 def test_records_without_ids_are_numbered_on_demand(write, json_lines):
     path = write(
         "pairs.jsonl", json_lines([{"anchor": "q", "positive": "p"}, {"anchor": "r", "positive": "s"}])
