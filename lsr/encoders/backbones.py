@@ -26,8 +26,9 @@ from lsr.encoders.files import (
     model_files,
     tokenizer_files,
 )
+from lsr.encoders.layouts import read_object
 from lsr.encoders.tiled import VocabularyProjection
-from lsr.errors import ModelError, ModelNotFoundError, ModelUnsupportedError, ResourceError
+from lsr.errors import LsrError, ModelError, ModelNotFoundError, ModelUnsupportedError, ResourceError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -44,6 +45,7 @@ DTYPES: dict[Precision, torch.dtype] = {
 }
 # Layers no vector depends on, so a checkpoint may lack them.
 UNUSED_LAYERS = ("pooler.",)
+SETTINGS_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json")
 # The largest logit difference, relative to the largest logit, that splitting a head off may make.
 SPLIT_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 
@@ -308,14 +310,18 @@ def _load_whole(auto_class: Any, folder: Path, precision: Precision) -> Any:
 @contextmanager
 def loading_errors(folder: Path, library: str = "transformers") -> Iterator[None]:
     """Give what a library raises for a broken or unknown folder a name, a place and one line."""
-    from safetensors import SafetensorError
-
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except LsrError:
+        raise
+    except Exception as error:  # settings of a wrong type or value end in whatever reads them first
         if is_out_of_memory(error):
             raise ResourceError(f"{folder}: no memory to load the model.") from error
-        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        for name in SETTINGS_FILES:
+            if (folder / name).is_file():
+                read_object(folder / name)  # the reason, where one of them is at fault as a whole
+        lines = (str(error).strip() or type(error).__name__).splitlines()
+        cause = " ".join(line.strip() for line in lines[: 2 if lines[0].endswith(":") else 1])
         raise ModelUnsupportedError(
             f"{folder}: {library} cannot load it: {cause} (Code that a folder brings along is never run.)"
         ) from error

@@ -32,7 +32,6 @@ STATED = (
     "num_attention_heads",
     "num_hidden_layers",
     "intermediate_size",
-    "hidden_act",
     "vocab_size",
     "max_position_embeddings",
 )
@@ -100,13 +99,19 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
 def _read_config(folder: Path) -> Any:
     try:
         settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(settings, dict) or settings.get("model_type") != "bert":
         return None
-    if any(name not in settings for name in STATED) or not settings.get("tie_word_embeddings", True):
-        return None
-    return SimpleNamespace(**{**UNSTATED, **settings})
+    settings = {**UNSTATED, **settings}
+    sizes = [settings.get(name) for name in STATED]
+    known = (
+        all(type(size) is int and size > 0 for size in sizes)
+        and isinstance(settings.get("hidden_act"), str)
+        and isinstance(settings["layer_norm_eps"], float | int)
+        and type(settings["pad_token_id"]) is int
+    )
+    return SimpleNamespace(**settings) if known and settings["tie_word_embeddings"] else None
 
 
 def _read_tokenizer(folder: Path) -> Tokenizer | None:
@@ -116,11 +121,17 @@ def _read_tokenizer(folder: Path) -> Tokenizer | None:
     try:
         written = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
         asked = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        agrees = _agree(written, asked)
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
+    return Tokenizer.from_file(str(folder / "tokenizer.json")) if agrees else None
+
+
+def _agree(written: Any, asked: Any) -> bool:
+    """Raises KeyError, TypeError or AttributeError for what no tokenizer's files hold."""
     normalizer = written.get("normalizer") or {}
     added = {token["content"] for token in written.get("added_tokens", ())}
-    agrees = (
+    return (
         asked.get("tokenizer_class") in TOKENIZERS
         and written["model"].get("type") == "WordPiece"
         and normalizer.get("type") == "BertNormalizer"
@@ -130,7 +141,6 @@ def _read_tokenizer(folder: Path) -> Tokenizer | None:
         and all(token["content"] in added for token in asked.get("added_tokens_decoder", {}).values())
         and not asked.get("additional_special_tokens")
     )
-    return Tokenizer.from_file(str(folder / "tokenizer.json")) if agrees else None
 
 
 def _read_tensors(folder: Path) -> dict[str, FloatArray] | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lsr.data.fields import kind_of
 from lsr.encoders.composition import (
     ActivationName,
     Backbone,
@@ -31,6 +32,7 @@ BODY_NAMES = ("Transformer", "MLMTransformer")
 TABLE_NAMES = ("SparseStaticEmbedding", "IDF")
 ROUTER_NAMES = ("Router", "Asym")
 ACTIVATION_OF: dict[str, ActivationName] = {"relu": "log1p-relu", "log1p_relu": "log1p-log1p-relu"}
+_FETCH = "Fetch the model's folder again, or restore this file."
 # model_max_length of a tokenizer that was never given one is 1e30.
 NO_LIMIT = 10**9
 
@@ -48,8 +50,8 @@ def read_layout(folder: Path) -> Composition:
 
     Raises ModelUnsupportedError if it holds a module that gives other vectors than those made here.
     """
-    modules = [Module(_last_name(each["type"]), each["path"]) for each in read_json(folder / MODULES)]
-    settings = read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+    modules = _modules(folder / MODULES)
+    settings = read_object(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
     prompts = settings.get("prompts") or {}
     shaping = Shaping(top=settings.get("max_active_dims"))
     routes = _routes(folder, modules)
@@ -58,6 +60,14 @@ def read_layout(folder: Path) -> Composition:
     document = _side(folder, routes["document"], document_prompt, shaping)
     query = _side(folder, routes["query"], query_prompt, shaping)
     return Composition(document, query, folder.name, _method(document, query), licence_of(folder))
+
+
+def _modules(path: Path) -> list[Module]:
+    entries = read_json(path)
+    try:
+        return [Module(_last_name(each["type"]), str(each["path"])) for each in entries]
+    except (TypeError, KeyError, AttributeError):
+        raise ModelError(f"{path}: must be a list of modules, each with its type and path. {_FETCH}") from None
 
 
 def _routes(folder: Path, modules: list[Module]) -> dict[str, list[Module]]:
@@ -69,7 +79,7 @@ def _routes(folder: Path, modules: list[Module]) -> dict[str, list[Module]]:
             f"{folder}: modules behind a router ({modules[1].name}) are not known here."
         )
     base = Path(modules[0].path)
-    router = read_json(folder / base / "router_config.json")
+    router = read_object(folder / base / "router_config.json")
     types, structure = router["types"], router["structure"]
     routes = {
         route: [Module(_last_name(types[name]), str(base / name)) for name in names]
@@ -91,8 +101,8 @@ def _side(folder: Path, modules: list[Module], prompt: str, shaping: Shaping) ->
             f"{folder}: modules {names}; known are a masked LM followed by SpladePooling, and"
             " SparseStaticEmbedding. A dense model's folder holds Pooling instead: it has no sparse vectors."
         )
-    body, pooling = folder / modules[0].path, read_json(folder / modules[1].path / "config.json")
-    body_settings = read_json(body / "sentence_bert_config.json")
+    body, pooling = folder / modules[0].path, read_object(folder / modules[1].path / "config.json")
+    body_settings = read_object(body / "sentence_bert_config.json")
     _check_task(body, names[0], body_settings)
     activation = ACTIVATION_OF.get(pooling.get("activation_function", "relu"))
     if activation is None or pooling["pooling_strategy"] not in ("max", "sum"):
@@ -110,7 +120,7 @@ def _side(folder: Path, modules: list[Module], prompt: str, shaping: Shaping) ->
 
 
 def _table_side(folder: Path, module: Module, prompt: str, shaping: Shaping) -> TableParts:
-    config = read_json(folder / module.path / "config.json")
+    config = read_object(folder / module.path / "config.json")
     table = config.get("path") or str(Path(module.path) / "model.safetensors")
     length = _length(folder / module.path, {})
     return TableParts(
@@ -134,7 +144,7 @@ def _length(body: Path, settings: dict[str, Any]) -> int | None:
     """sentence-transformers' rule: max_seq_length if given, else the tokenizer's model_max_length."""
     length = settings.get("max_seq_length")
     if length is None:
-        length = read_json(body / "tokenizer_config.json").get("model_max_length")
+        length = read_object(body / "tokenizer_config.json").get("model_max_length")
     return int(length) if length is not None and length < NO_LIMIT else None
 
 
@@ -165,8 +175,16 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{path}: this file belongs to the model's folder and is not there.") from None
-    except ValueError as error:
-        raise ModelError(f"{path}: not valid JSON: {error}.") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not valid JSON: {error}. {_FETCH}") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A file of settings by name. Raises ModelError for one that is missing, no JSON or something else."""
+    settings = read_json(path)
+    if not isinstance(settings, dict):
+        raise ModelError(f"{path}: holds {kind_of(settings)}, not an object of settings. {_FETCH}")
+    return settings
 
 
 def _last_name(dotted: str) -> str:

@@ -21,10 +21,10 @@ from lsr.encoders.composition import (
 from lsr.encoders.encoder import ComposedEncoder, Origin
 from lsr.encoders.files import ADAPTER_CONFIG, holds_weights
 from lsr.encoders.hub import HUB_NAME, download
-from lsr.encoders.layouts import MODULES, licence_of, read_json, read_layout
+from lsr.encoders.layouts import MODULES, licence_of, read_layout, read_object
 from lsr.encoders.methods import Method, for_backbone, method_named
 from lsr.encoders.tables import read_table
-from lsr.errors import InvalidArgumentError, ModelNotFoundError
+from lsr.errors import InvalidArgumentError, ModelError, ModelNotFoundError
 from lsr.indexer.fields import QueryTable
 
 
@@ -150,7 +150,10 @@ def _read_composition(folder: Path, method: str | None) -> Composition:
 
 def _compose(folder: Path, method: Method) -> Composition:
     """A method on the transformer that a Hugging Face folder holds, by the architecture its config names."""
-    architectures = read_json(folder / "config.json").get("architectures") or []
+    path = folder / "config.json"
+    architectures = read_object(path).get("architectures") or []
+    if not isinstance(architectures, list) or not all(isinstance(name, str) for name in architectures):
+        raise ModelError(f"{path}: architectures must be a list of names, not {architectures!r}.")
     causal = any(name.endswith("ForCausalLM") for name in architectures)
     return Composition(
         for_backbone(method.document, causal=causal),
@@ -178,7 +181,7 @@ def _with_adapter(parts: SideParts, base: Path, adapter: Path) -> SideParts:
 
 def _base_model(adapter: Path) -> Path:
     """The folder of the model that an adapter was trained on: named by path, or by its hub name."""
-    named = str(read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path") or "")
+    named = str(read_object(adapter / ADAPTER_CONFIG).get("base_model_name_or_path") or "")
     for folder in (adapter / named, Path(named)):
         if named and (folder / "config.json").is_file():
             return folder.resolve()

@@ -162,6 +162,10 @@ def test_an_unfinished_folder_names_the_file(tmp_path: Path, tiny_bert: Path) ->
     (folder / "modules.json").write_text("[")
     with pytest.raises(ModelError, match=r"modules\.json: not valid JSON"):
         load_encoder(folder)
+    for content in ("null", "7", "[7]", "[{}]"):
+        (folder / "modules.json").write_text(content)
+        with pytest.raises(ModelError, match=r"modules\.json: must be a list of modules, each with its type"):
+            load_encoder(folder)
 
 
 def test_what_they_cannot_express_is_saved_for_us_alone(

@@ -144,6 +144,53 @@ def test_damaged_weights_are_named(tmp_path: Path, tiny_bert: Path) -> None:
         load_encoder(tmp_path / "torn")
 
 
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "tokenizer.json"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[]", "holds a list, not an object of settings"),
+        ("null", "holds null, not"),
+        ("7", "holds the number 7, not"),
+        ("{", "not valid JSON"),
+        ("", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+    ],
+)
+def test_a_settings_file_that_holds_none_is_named(
+    tmp_path: Path, tiny_bert: Path, file: str, content: str, says: str
+) -> None:
+    shutil.copytree(tiny_bert, tmp_path / "odd")
+    (tmp_path / "odd" / file).write_text(content)
+    with pytest.raises(ModelError, match=rf"odd/{file}: {says}.* Fetch the model's folder again"):
+        load_encoder(tmp_path / "odd")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"model_type": []},
+        {"architectures": 7},
+        {"architectures": [7]},
+        {"hidden_size": "x"},
+        {"hidden_size": None},
+        {"num_hidden_layers": []},
+        {"num_attention_heads": 0},
+        {"hidden_act": 3},
+        {"layer_norm_eps": "x"},
+        {"pad_token_id": "x"},
+        {"is_decoder": "x"},
+    ],
+)
+def test_settings_of_a_wrong_type_are_an_error_that_names_the_folder(
+    tmp_path: Path, tiny_bert: Path, odd: dict[str, object]
+) -> None:
+    shutil.copytree(tiny_bert, tmp_path / "odd")
+    settings = json.loads((tmp_path / "odd/config.json").read_text())
+    (tmp_path / "odd/config.json").write_text(json.dumps({**settings, **odd}))
+    with pytest.raises(ModelError, match=r"odd(/config.json)?: "):
+        load_encoder(tmp_path / "odd")
+
+
 def test_code_in_a_folder_is_never_run(tmp_path: Path, tiny_bert: Path) -> None:
     folder = tmp_path / "code"
     shutil.copytree(tiny_bert, folder)
