@@ -131,5 +131,5 @@ def _judged(
 def _nothing_read(report: ReadReport) -> str:
     if report.skipped:
         why = report.first_errors[0]
-        return f"no documents: all {report.skipped} records were skipped; the first because {why}"
+        return f"no documents: every record was skipped ({report.skipped:,} in all); the first because {why}"
     return "no documents: the source is empty; check that it is the right one"

@@ -58,7 +58,7 @@ def require_judged(dataset: Judged) -> list[Query]:
     queries = dataset.judged
     if not queries:
         raise InvalidArgumentError(
-            f"{dataset.name}: none of the {len(dataset.queries)} queries has a judgement;"
+            f"{dataset.name}: no query of {len(dataset.queries):,} has a judgement;"
             " check that queries and judgements belong together"
         )
     return queries

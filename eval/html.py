@@ -8,6 +8,9 @@ from html import escape
 import numpy as np
 from lsr.eval.measures import Float64Array
 from lsr.eval.results import Comparison, EvaluationResult
+from lsr.eval.tables import judged
+
+from lsr.wording import counted
 
 SHOWN = 8  # queries listed at each end of a comparison
 WIDTH = 640  # of the pictures, in pixels
@@ -47,9 +50,9 @@ def html_report(
 
 def _facts(result: EvaluationResult) -> str:
     where = result.environment
-    documents = f"{result.documents:,} documents, " if result.documents is not None else ""
+    documents = f"{counted(result.documents, 'document')}, " if result.documents is not None else ""
     return (
-        f"{documents}{result.judged_queries:,} judged queries, self matches {result.self_matches}."
+        f"{documents}{judged(result.judged_queries)}, self matches {result.self_matches}."
         f" lsr {escape(where.version)}, commit {escape(where.commit or 'unknown')}, {escape(where.cpu)}."
     )
 

@@ -308,6 +308,6 @@ def _require_judged_documents(collection: Collection, dataset: BeirDataset, plac
     relevant = {document for document, grade in judged if grade > 0}
     if relevant and not any(has_document(collection, document) for document in relevant):
         raise InvalidArgumentError(
-            f"{place}: holds none of the {len(relevant):,} documents that {dataset.name} judges relevant;"
+            f"{place}: holds none of the documents ({len(relevant):,}) that {dataset.name} judges relevant;"
             f" {advice}"
         )

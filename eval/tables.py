@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from lsr.eval.results import Comparison, EvaluationResult
 
+from lsr.wording import counted, were
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -50,9 +52,13 @@ def _short(value: float, digits: int) -> str:
     return f"{value:.{digits}f}".removeprefix("0")
 
 
+def judged(queries: int) -> str:
+    return counted(queries, "judged query", "judged queries")
+
+
 def _title(result: EvaluationResult) -> str:
-    documents = f"{result.documents:,} documents, " if result.documents is not None else ""
-    return f"{result.dataset}: {documents}{result.judged_queries:,} judged queries"
+    documents = f"{counted(result.documents, 'document')}, " if result.documents is not None else ""
+    return f"{result.dataset}: {documents}{judged(result.judged_queries)}"
 
 
 def _caption(results: Sequence[EvaluationResult]) -> str:
@@ -66,11 +72,14 @@ def _caption(results: Sequence[EvaluationResult]) -> str:
     if any(result.latency_ms for result in results):
         notes.append("ms: median of one query on one thread, without encoding.")
     if first.unknown_queries:
-        notes.append(f"{first.unknown_queries:,} judged queries have no text here and were left out.")
+        without = first.unknown_queries
+        have = "has" if without == 1 else "have"
+        notes.append(f"{judged(without)} {have} no text here and {were(without)} left out.")
     if first.truncated:
-        notes.append(f"{first.truncated:,} texts are longer than the encoder reads.")
+        are = "is" if first.truncated == 1 else "are"
+        notes.append(f"{counted(first.truncated, 'text')} {are} longer than the encoder reads.")
     if first.split:
-        notes.append(f"{first.split:,} documents were split into passages.")
+        notes.append(f"{counted(first.split, 'document')} {were(first.split)} split into passages.")
     if first.self_matches == "removed":
         notes.append("A query's own document was removed from its hits.")
     return " ".join(notes)

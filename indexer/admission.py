@@ -59,7 +59,7 @@ def check_vectors(
         rows = vectors[entry.name]
         if len(rows) != n_documents:
             raise InvalidArgumentError(
-                f"add: {n_documents} documents, but {len(rows)} rows in field {entry.name}",
+                f"add: one row a document is needed, but field {entry.name} has {len(rows)} for {n_documents}",
                 field=f"vectors.{entry.name}",
             )
         if isinstance(rows, TermCounts) != (entry.kind == "counted"):

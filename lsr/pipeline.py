@@ -35,6 +35,7 @@ from lsr.requests import (
 )
 from lsr.timing import Stopwatch
 from lsr.vectors import SparseVectors, TermCounts
+from lsr.wording import counted
 
 if TYPE_CHECKING:
     from lsr.indexer.approximation import Approximation
@@ -404,11 +405,13 @@ def _fast_warnings(tuned: Tuned | None, request: SearchRequest, n_documents: int
         return []
     warnings = []
     if request.offset + request.k > tuned.k:
-        warnings.append(f"fast search was tuned for up to {tuned.k:,} hits; deeper, its recall is not known")
+        warnings.append(
+            f"fast search was tuned for up to {counted(tuned.k, 'hit')}; deeper, its recall is not known"
+        )
     if not tuned.documents / STALE_GROWTH <= n_documents <= tuned.documents * STALE_GROWTH:
         warnings.append(
-            f"fast search was tuned on {tuned.documents:,} documents and the index has {n_documents:,} now;"
-            " run `lsr tune` again"
+            f"fast search was tuned on {counted(tuned.documents, 'document')} and the index has"
+            f" {n_documents:,} now; run `lsr tune` again"
         )
     return warnings
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from lsr.characters import check_strings
 from lsr.errors import InvalidArgumentError
 from lsr.pipeline import Pipeline, encode
+from lsr.wording import counted
 
 if TYPE_CHECKING:
     from lsr.indexer.approximation import Approximation
@@ -257,7 +258,7 @@ def _check_texts(texts: Sequence[str], source: str) -> None:
     distinct = len(set(texts))
     if distinct < LEAST_QUERIES:
         raise InvalidArgumentError(
-            f"{source}: {distinct} distinct texts are too few to tell a recall by;"
+            f"{source}: {counted(distinct, 'distinct text')}, too few to tell a recall by;"
             f" give at least {LEAST_QUERIES}, better a thousand",
             field="queries",
         )

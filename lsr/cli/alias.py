@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import (
-    counted,
-    human_seconds,
-    notes,
-    preflight,
-    print_json,
-    progress,
-    results,
-    say,
-    texts_cut,
-)
+from lsr.cli.output import human_seconds, notes, preflight, print_json, progress, results, say, texts_cut
+from lsr.wording import counted, were
 
 if TYPE_CHECKING:
     from lsr.reencoding import ReencodeSummary
@@ -134,7 +125,8 @@ def _report(summary: ReencodeSummary) -> None:
     out = results()
     out.print(f"{counted(summary.documents, 'document')} in {summary.path}, {human_seconds(summary.seconds)}")
     if summary.caught_up:
-        out.print(f"{summary.caught_up:,} documents were changed meanwhile and are in it as they are now")
+        changed = f"{counted(summary.caught_up, 'document')} {were(summary.caught_up)} changed meanwhile"
+        out.print(f"{changed}; the new index has what became of them")
     for line in texts_cut(summary.truncated, summary.split):
         out.print(line)
     if summary.alias is not None:

@@ -13,9 +13,10 @@ import typer
 from rich.table import Table
 
 from lsr.cli import options
-from lsr.cli.output import counted, notes, preflight, print_json, progress, results, say, texts_cut
+from lsr.cli.output import notes, preflight, print_json, progress, results, say, texts_cut
 from lsr.cli.sources import open_source
 from lsr.errors import InvalidArgumentError
+from lsr.wording import counted
 
 if TYPE_CHECKING:
     from lsr.cli.sources import OpenSource
@@ -272,4 +273,4 @@ def _show(encoder: SparseEncoder, vectors: SparseVectors, text: str, *, as_json:
         table.add_row(shown(term), f"{weight:.3f}", "" if term in literal else "expansion")
     results().print(table)
     if len(vector) > SHOWN:
-        notes().print(f"and {len(vector) - SHOWN} lighter terms; --json has them all", style="dim")
+        notes().print(f"and {counted(len(vector) - SHOWN, 'lighter term')}; --json has them all", style="dim")

@@ -16,6 +16,7 @@ import typer
 from lsr.cli import options
 from lsr.cli.output import notes, preflight, progress, results, say
 from lsr.errors import InvalidArgumentError
+from lsr.wording import counted
 
 if TYPE_CHECKING:
     from lsr.data.beir import BeirDataset
@@ -260,7 +261,7 @@ def _write_runs(folder: Path, done: Evaluation, dataset: BeirDataset) -> None:
     for each in done.runs:
         name = re.sub(r"[^\w=.,-]", "_", each.result.system.name)
         write_run(folder / f"{name}.txt", each.run, tag=name)
-    notes().print(f"wrote {len(done.runs)} runs and qrels.txt to {folder}")
+    notes().print(f"wrote {counted(len(done.runs), 'run')} and qrels.txt to {folder}")
 
 
 def _write_report(path: Path, done: Evaluation, dataset: BeirDataset) -> None:

@@ -11,6 +11,7 @@ import typer
 from lsr.cli import options
 from lsr.cli.output import notes, print_json, results
 from lsr.errors import InvalidArgumentError
+from lsr.wording import counted
 
 if TYPE_CHECKING:
     from lsr.indexer.collection import Collection
@@ -68,7 +69,9 @@ def export(
         print_json(report)
         return
     scale = "" if report.scale is None else f", one level is {report.scale:.6g}"
-    results().print(f"{report.documents:,} documents, {report.nnz:,} non-zeros in {target}{scale}")
+    results().print(
+        f"{counted(report.documents, 'document')}, {counted(report.nnz, 'non-zero')} in {target}{scale}"
+    )
     _say_lost(report.lost)
 
 
@@ -105,7 +108,7 @@ def import_(
     if as_json:
         print_json({"path": str(output), "documents": documents, "lost": list(imported.lost)})
         return
-    results().print(f"{documents:,} documents in {output}, field learned")
+    results().print(f"{counted(documents, 'document')} in {output}, field learned")
     _say_lost(imported.lost)
 
 

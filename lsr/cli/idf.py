@@ -11,6 +11,7 @@ import typer
 from lsr.cli import options
 from lsr.cli.output import notes, print_json, progress, results
 from lsr.cli.sources import open_source
+from lsr.wording import counted
 
 if TYPE_CHECKING:
     from lsr.data.documents import Document
@@ -66,8 +67,8 @@ def idf(
         said = {"path": str(output), "documents": opened.report.read, "skipped": opened.report.skipped}
         print_json({**said, "tokens": len(table), "tokens_held": held})
         return
-    results().print(f"weights of {len(table):,} tokens in {output}")
-    notes().print(f"{held:,} of them stand in the {opened.report.read:,} documents; the others weigh 1")
+    results().print(f"weights of {counted(len(table), 'token')} in {output}")
+    notes().print(f"{held:,} of them stand in {counted(opened.report.read, 'document')}; the others weigh 1")
 
 
 def _counted(documents: Iterable[Document], advance: Callable[[int], None]) -> Iterator[str]:

@@ -9,7 +9,6 @@ import typer
 
 from lsr.cli import options
 from lsr.cli.output import (
-    counted,
     human_bytes,
     human_seconds,
     notes,
@@ -22,6 +21,7 @@ from lsr.cli.output import (
 )
 from lsr.cli.sources import open_source
 from lsr.errors import InvalidArgumentError
+from lsr.wording import counted
 
 if TYPE_CHECKING:
     from lsr.cli.sources import OpenSource

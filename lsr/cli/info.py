@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from lsr.cli import options
-from lsr.cli.output import counted, human_bytes, print_json, results
+from lsr.cli.output import human_bytes, print_json, results
+from lsr.wording import counted, were
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ def info(index: options.Index, as_json: options.Json = False) -> None:
         print_json(description)
         return
     out = results()
-    passages = f" as {description.passages:,} passages" if description.passages is not None else ""
+    passages = f" as {counted(description.passages, 'passage')}" if description.passages is not None else ""
     out.print(
         f"{index}: {counted(description.documents, 'document')}{passages},"
         f" {human_bytes(description.size_bytes)}, generation {description.generation},"
@@ -57,9 +58,10 @@ def _uses(description: IndexDescription) -> Iterator[str]:
     if description.reordered:
         yield "reordered: like documents were put next to each other when the index was built"
     if description.truncated or description.split:
+        cut, split = description.truncated or 0, description.split or 0
         yield (
-            f"of all texts ever added {description.truncated or 0:,} were longer than the model reads and were"
-            f" cut; {description.split or 0:,} documents were split into passages"
+            f"of all texts ever added {cut:,} {were(cut)} longer than the model reads and {were(cut)} cut;"
+            f" {counted(split, 'document')} {were(split)} split into passages"
         )
     for field in description.fields:
         said = field.encoder.get("options")
@@ -78,7 +80,7 @@ def _staged(description: IndexDescription) -> Iterator[str]:
 def _tuned(description: IndexDescription) -> Iterator[str]:
     for each in description.tuned:
         yield (
-            f"fast: recall {each.recall:g} at {each.k:,} hits, measured {each.measured:.4f}"
+            f"fast: recall {each.recall:g} at {counted(each.k, 'hit')}, measured {each.measured:.4f}"
             f" on {each.queries:,} {WORDS[each.source]}, {each.speed_up:.2f} times faster than exact"
         )
 

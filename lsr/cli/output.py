@@ -22,6 +22,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from lsr.wording import counted, were
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -54,10 +56,10 @@ def _console(stream: TextIO) -> Console:
 def texts_cut(truncated: int, split: int) -> Iterator[str]:
     """What a report says of texts that the model did not read as they are."""
     if truncated:
-        were = "was" if truncated == 1 else "were"
-        yield f"{counted(truncated, 'text')} {were} longer than the model reads and {were} cut"
+        was = were(truncated)
+        yield f"{counted(truncated, 'text')} {was} longer than the model reads and {was} cut"
     if split:
-        yield f"{counted(split, 'document')} {'was' if split == 1 else 'were'} split into passages"
+        yield f"{counted(split, 'document')} {were(split)} split into passages"
 
 
 def print_json(value: object) -> None:
@@ -99,11 +101,6 @@ def progress(label: str, total: int | None, unit: str = "documents") -> Iterator
     with bar:
         task = bar.add_task(label, total=total)
         yield lambda n: bar.update(task, advance=n)
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 document``, ``4,931 documents``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def human_bytes(n: float) -> str:

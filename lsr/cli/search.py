@@ -127,7 +127,10 @@ def _show(answer: SearchAnswer) -> None:
         notes().print(f"note: {warning}", style="yellow")
     matched = f"{'at least ' if answer.matched.relation == 'gte' else ''}{answer.matched.value:,}"
     summed = " + ".join(f"{use.name} ({use.encoder}) × {use.weight:g}" for use in answer.index.fields)
-    notes().print(f"{matched} match · {answer.took_ms['total']:.1f} ms · {summed}{_mode(answer)}", style="dim")
+    matches = "matches" if answer.matched.value == 1 else "match"
+    notes().print(
+        f"{matched} {matches} · {answer.took_ms['total']:.1f} ms · {summed}{_mode(answer)}", style="dim"
+    )
 
 
 def _mode(answer: SearchAnswer) -> str:

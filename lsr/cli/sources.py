@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsr.cli import options
-from lsr.cli.output import counted, say
+from lsr.cli.output import say
 from lsr.errors import InputError
+from lsr.wording import counted
 
 if TYPE_CHECKING:
     from lsr.data.documents import Document

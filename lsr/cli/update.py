@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import counted, print_json, progress, results, texts_cut
+from lsr.cli.output import print_json, progress, results, texts_cut
 from lsr.cli.sources import open_source, standard_lines
 from lsr.errors import InvalidArgumentError
+from lsr.wording import counted
 
 if TYPE_CHECKING:
     from lsr.updating import Update

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsr.cli import options
-from lsr.cli.output import counted, human_bytes, print_json, results
+from lsr.cli.output import human_bytes, print_json, results
 from lsr.errors import IndexCorruptError
+from lsr.wording import counted
 
 if TYPE_CHECKING:
     from lsr.indexer.verify import VerifyReport
@@ -49,4 +50,5 @@ def verify(
 def _checked(report: VerifyReport) -> str:
     files = f"{counted(report.files_checked, 'file')} ({human_bytes(report.bytes_checked)})"
     state = "sound" if report.sound else counted(len(report.problems), "problem")
-    return f"{report.path}: {files} and {report.queries_checked:,} sampled queries checked: {state}"
+    queries = counted(report.queries_checked, "sampled query", "sampled queries")
+    return f"{report.path}: {files} and {queries} checked: {state}"

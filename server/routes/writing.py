@@ -17,6 +17,7 @@ from lsr.server.writing import WriteAnswer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lsr.errors import DocumentNotFoundError, DuplicateIdError, InvalidArgumentError
+from lsr.wording import counted
 
 router = APIRouter(tags=["changes"], responses=PROBLEMS, dependencies=[Depends(known_parameters)])
 
@@ -113,7 +114,7 @@ async def post_documents(
         return problem(
             status,
             code,
-            f"{len(rejected)} of {len(records)} documents cannot be used, so none was added;"
+            f"{len(rejected)} of {counted(len(records), 'document')} cannot be used, so none was added;"
             " mend them, or ask for partial=true",
             errors=errors,
         )

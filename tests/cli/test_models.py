@@ -88,7 +88,7 @@ def test_long_documents_are_split(
     assert ("2 documents as " in made.out) == (passages == "best")
 
     shown = lsr("info", tmp_path / "i")
-    assert "1 documents were split" in shown.out
+    assert "1 document was split" in shown.out
     assert "split sentences, passage_length 48, overlap 8" in shown.out
     facts = lsr("info", tmp_path / "i", "--json").json
     assert (facts["documents"], facts["split"], facts["truncated"]) == (2, 1, 0)

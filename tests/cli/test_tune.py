@@ -73,7 +73,7 @@ def test_a_query_log_counts_repeats(lsr: RunLsr, index: Path, write_lines: Calla
         (["fine", {"text": "x"}], 'searches.log:2: no "query"'),
         ([{"query": 7}], '"query" must be a text'),
         ([], "the file is empty"),
-        (["one", "two"], "2 distinct texts are too few"),
+        (["one", "two"], "2 distinct texts, too few"),
     ],
 )
 def test_logs_that_cannot_be_used(

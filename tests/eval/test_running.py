@@ -70,13 +70,13 @@ def test_an_index_of_something_else_is_refused(wings: BeirDataset, tmp_path: Pat
 
     index = tmp_path / "index"
     index_documents([Document("other", "a text")], index, DocumentEncoder(BM25))
-    with pytest.raises(InvalidArgumentError, match="none of the 3 documents that wings judges relevant"):
+    with pytest.raises(InvalidArgumentError, match=r"none of the documents \(3\) that wings judges relevant"):
         evaluate_index(index, wings, Settings())
 
 
 def test_judgements_of_other_documents_are_refused(wings: BeirDataset) -> None:
     write_qrels(wings.qrels_path, {"q1": {"1": 1, "2": 1}})
-    with pytest.raises(InvalidArgumentError, match=r"corpus.jsonl: holds none of the 2 documents that wings"):
+    with pytest.raises(InvalidArgumentError, match=r"corpus.jsonl: holds none of .*\(2\) that wings"):
         evaluate_dataset(wings, BM25, Settings())
 
 
@@ -150,7 +150,7 @@ def test_wrong_measures_are_refused_before_the_work(wings: BeirDataset) -> None:
 @pytest.mark.parametrize(
     ("queries", "judgement", "says"),
     [
-        ('{"_id": "one", "text": "x"}', "1\ta\t1", "none of the 1 queries has a judgement"),
+        ('{"_id": "one", "text": "x"}', "1\ta\t1", "no query of 1 has a judgement"),
         ('{"_id": "one", "text": "x"', "one\ta\t1", r"queries\.jsonl:1: invalid JSON"),
         ('{"_id": "one", "text": "x"}', "one\ta\tx", r"test\.tsv:2: the grade must be"),
     ],

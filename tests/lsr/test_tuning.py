@@ -159,7 +159,7 @@ def test_another_sum_than_the_tuned_one_is_refused(tuned: Path) -> None:
 
 
 def test_too_few_queries_and_a_held_lock_are_refused(index: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"queries: 3 distinct texts are too few"):
+    with pytest.raises(InvalidArgumentError, match=r"queries: 3 distinct texts, too few"):
         tune_index(index, TEXTS[:3] * 9, "queries")
     with pytest.raises(InvalidArgumentError, match=r"recall must be 0\.9 to 0\.999"):
         tune_index(index, TEXTS, "queries", recalls=[0.2])
