@@ -166,7 +166,7 @@ class _SegmentWriter:
             lengths.append(rows.lengths.astype(np.uint32))
             terms.append(rows.terms)
             counts.append(rows.values)
-            weights.append(_impacts(rows, chunk_sizes, field))
+            weights.append(impacts_of(rows, chunk_sizes, field))
             require_terms(rows, field.name, field.n_terms)
             frequencies += np.bincount(rows.terms, minlength=field.n_terms)
         self._close(terms, weights, counts)
@@ -230,7 +230,8 @@ def _stored_weights(rows: Forward, field: FieldEntry) -> tuple[Array, int]:
     return precision.encode(rows.values.astype(np.float32), field.storage, field.scale)
 
 
-def _impacts(rows: Forward, sizes: Int64Array, field: FieldEntry) -> npt.NDArray[np.float32]:
+def impacts_of(rows: Forward, sizes: Int64Array, field: FieldEntry) -> npt.NDArray[np.float32]:
+    """A counted field's weights. sizes: non-zeros of each of the rows"""
     return bm25.impacts(
         rows.values.astype(np.uint32),
         np.repeat(rows.lengths, sizes).astype(np.uint32),
@@ -354,16 +355,18 @@ class Segment:
         """An array of this segment by its name without suffix. Raises KeyError."""
         return self._arrays[name]
 
-    def _field_view(self, field: FieldEntry) -> FieldView:
-        prefix = f"{field.name}.lists."
-        lists = {
+    def columns(self, prefix: str) -> dict[str, Array]:
+        """The arrays whose names begin so, by what follows."""
+        return {
             name.removeprefix(prefix): array for name, array in self._arrays.items() if name.startswith(prefix)
         }
+
+    def _field_view(self, field: FieldEntry) -> FieldView:
         return FieldView(
             self._arrays[f"{field.name}.indptr"],  # type: ignore[arg-type]
             self._arrays[f"{field.name}.terms"],
             self._arrays[f"{field.name}.weights"],
-            lists,
+            self.columns(f"{field.name}.lists."),
             field.scale or 1.0,
         )
 

@@ -1,7 +1,7 @@
 """Checking an index: are its files what the manifest says, and does it answer what brute force answers?
 
     report = verify_index(path)                 # checksums of all files, then sampled queries
-    report = verify_index(path, full=True)      # also what the arrays hold, and SQLite's own check
+    report = verify_index(path, full=True)      # also what the arrays hold, and whether it fits the documents
     report.sound, report.problems
 
 Damage is an entry of the report, never an exception: every bad file is named, not only the first.
@@ -9,7 +9,7 @@ Damage is an entry of the report, never an exception: every bad file is named, n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from lsr.indexer.arrays import SUFFIX, Array, check_array
 from lsr.indexer.bruteforce import best_by_brute_force
 from lsr.indexer.checksums import check_file
 from lsr.indexer.collection import Collection
+from lsr.indexer.derived import CHUNK_ROWS, impact_problems, list_problems, metadata_problems
 from lsr.indexer.ids import hash_ids
 from lsr.indexer.manifest import MANIFEST_NAME, FieldEntry, Manifest, read_manifest
 from lsr.indexer.queries import MergedQueries
@@ -31,7 +32,6 @@ from lsr.errors import IndexFormatError, IndexLockedError, LsrError
 SAMPLES = 20
 QUERY_TERMS = 12
 DEPTHS = (10, 1000)
-CHUNK_ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,33 @@ class VerifyReport:
         return sorted({problem.file for problem in self.problems})
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How to check; the names are those of ``verify_index``."""
+
+    samples: int
+    rng: np.random.Generator
+    threads: int
+    progress: Callable[[int], None]
+
+
 def verify_index(
-    path: Path | str, *, full: bool = False, samples: int = SAMPLES, seed: int = 0
+    path: Path | str,
+    *,
+    full: bool = False,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    threads: int = 1,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> VerifyReport:
     """Check the newest generation.
 
-    full:    read and check the content of every array too, and let SQLite check its files
-    samples: how many queries to draw from the documents' own vectors
+    full:     read and check the content of every array too, let SQLite check its files, and compute again what
+              follows from the documents: inverted lists, metadata by value, impacts (derived.py)
+    samples:  how many queries to draw from the documents' own vectors
+    threads:  for ``full``
+    progress: called with the bytes checked since the last call: each file's, and with ``full`` those of
+              segments once more
     The index may be written to: files of a generation that was replaced meanwhile are missing for that reason.
     Raises IndexNotFoundError if there is no index at all, IndexLockedError where writers are always faster, and
     nothing else.
@@ -80,7 +100,7 @@ def verify_index(
     folder = followed(path)
     for _ in range(MOST_GENERATIONS):
         report = VerifyReport(str(folder), full)
-        manifest = _checked(folder, report, samples, np.random.default_rng(seed))
+        manifest = _checked(folder, report, _Asked(samples, np.random.default_rng(seed), threads, progress))
         if report.sound or not _replaced(folder, manifest):
             return report
     raise IndexLockedError(
@@ -89,7 +109,7 @@ def verify_index(
     )
 
 
-def _checked(folder: Path, report: VerifyReport, samples: int, rng: np.random.Generator) -> Manifest | None:
+def _checked(folder: Path, report: VerifyReport, asked: _Asked) -> Manifest | None:
     """Report on the generation that is the newest now; returns its manifest, None if that cannot be read."""
     try:
         manifest = read_manifest(folder)
@@ -98,9 +118,9 @@ def _checked(folder: Path, report: VerifyReport, samples: int, rng: np.random.Ge
         _check_unnamed_arrays(folder, report)
         return None
     report.generation = manifest.generation
-    _check_files(folder, manifest, report)
+    _check_files(folder, manifest, report, asked.progress)
     if report.sound:
-        _check_content(folder, report, samples, rng)
+        _check_content(folder, report, asked)
     return manifest
 
 
@@ -111,7 +131,9 @@ def _replaced(folder: Path, manifest: Manifest | None) -> bool:
         return False
 
 
-def _check_files(folder: Path, manifest: Manifest, report: VerifyReport) -> None:
+def _check_files(
+    folder: Path, manifest: Manifest, report: VerifyReport, progress: Callable[[int], None]
+) -> None:
     for entry in manifest.files():
         report.files_checked += 1
         report.bytes_checked += entry.bytes
@@ -119,6 +141,7 @@ def _check_files(folder: Path, manifest: Manifest, report: VerifyReport) -> None
             check_file(folder, entry)
         except (LsrError, OSError) as error:
             report.problems.append(Problem(entry.path, str(error)))
+        progress(entry.bytes)
 
 
 def _check_unnamed_arrays(folder: Path, report: VerifyReport) -> None:
@@ -132,7 +155,7 @@ def _check_unnamed_arrays(folder: Path, report: VerifyReport) -> None:
                 report.problems.append(Problem(file.relative_to(folder).as_posix(), str(error)))
 
 
-def _check_content(folder: Path, report: VerifyReport, samples: int, rng: np.random.Generator) -> None:
+def _check_content(folder: Path, report: VerifyReport, asked: _Asked) -> None:
     """Every file is what was written: is it also what an index must hold?"""
     try:
         collection = Collection.open(folder)
@@ -141,14 +164,14 @@ def _check_content(folder: Path, report: VerifyReport, samples: int, rng: np.ran
             collection.query_table(entry.name)
         if report.full:
             for segment in collection.segments:
-                report.problems += _segment_problems(folder, segment, collection.manifest)
+                report.problems += _segment_problems(folder, segment, collection.manifest, asked)
         if report.sound:
-            report.problems += _search_problems(collection, report, samples, rng)
+            report.problems += _search_problems(collection, report, asked)
     except LsrError as error:
         report.problems.append(Problem(_file_in(str(error), folder), str(error)))
 
 
-def _segment_problems(folder: Path, segment: Segment, manifest: Manifest) -> Iterator[Problem]:
+def _segment_problems(folder: Path, segment: Segment, manifest: Manifest, asked: _Asked) -> Iterator[Problem]:
     place = segment.folder.relative_to(folder).as_posix()
     numbers = segment.numbers
     if np.any(np.diff(numbers) <= 0) or (int(numbers[0]), int(numbers[-1])) != (
@@ -160,9 +183,23 @@ def _segment_problems(folder: Path, segment: Segment, manifest: Manifest) -> Ite
         yield Problem(f"{place}/documents.sqlite", text)
     if not _hashes_match(segment):
         yield Problem(f"{place}/id-hashes{SUFFIX}", "hashes are not those of the ids")
+    for name, text in metadata_problems(segment):
+        yield Problem(f"{place}/{name}{SUFFIX}", text)
+    sizes = {Path(file.path).name: file.bytes for file in segment.entry.files}
+    asked.progress(sum(sizes.values()) - sum(_bytes_of(entry, sizes) for entry in manifest.fields))
     for entry in manifest.fields:
-        for part, text in _field_problems(segment, entry):
-            yield Problem(f"{place}/{entry.name}.{part}{SUFFIX}", text)
+        problems = [(f"{entry.name}.{part}", text) for part, text in _field_problems(segment, entry)]
+        if not problems and entry.kind == "counted":
+            problems += impact_problems(segment, entry)
+        if not problems:
+            problems += list_problems(segment, entry, threads=asked.threads)
+        for name, text in problems:
+            yield Problem(f"{place}/{name}{SUFFIX}", text)
+        asked.progress(_bytes_of(entry, sizes))
+
+
+def _bytes_of(entry: FieldEntry, sizes: Mapping[str, int]) -> int:
+    return sum(size for name, size in sizes.items() if name.startswith(f"{entry.name}."))
 
 
 def _hashes_match(segment: Segment) -> bool:
@@ -203,11 +240,9 @@ def _all_positive(weights: Array) -> bool:
     return bool(np.all(np.isfinite(values) & (values > 0)))
 
 
-def _search_problems(
-    collection: Collection, report: VerifyReport, samples: int, rng: np.random.Generator
-) -> Iterator[Problem]:
+def _search_problems(collection: Collection, report: VerifyReport, asked: _Asked) -> Iterator[Problem]:
     """Queries of sampled documents' own terms, over all fields at once: three scorers must agree to the bit."""
-    queries = _sampled_queries(collection, samples, rng)
+    queries = _sampled_queries(collection, asked.samples, asked.rng)
     if not len(queries):
         return
     expected = best_by_brute_force(collection, queries, max(DEPTHS))

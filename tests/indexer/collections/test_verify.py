@@ -19,7 +19,15 @@ from lsr.errors import IndexCorruptError, IndexLockedError, IndexNotFoundError, 
 @pytest.fixture
 def index(lab, doc):
     lab.create(
-        [doc(f"d{at}", {at % 12: 1.0 + at, (at * 5 + 1) % 12: 0.3}, f"w{at % 7} all") for at in range(60)]
+        [
+            doc(
+                f"d{at}",
+                {at % 12: 1.0 + at, (at * 5 + 1) % 12: 0.3},
+                f"w{at % 7} all",
+                {"n": at, "tag": f"t{at % 3}"},
+            )
+            for at in range(60)
+        ]
     )
     with lab.open() as writer:
         lab.add(writer, [doc(f"d{at}", {at % 12: 2.0}, f"w{at % 5} new") for at in range(50, 80)])
@@ -137,20 +145,8 @@ def test_no_index_is_an_error(tmp_path):
         verify_index(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("part", "change", "message"),
-    [
-        ("learned.terms", lambda a: a[::-1].copy(), "terms"),
-        ("learned.weights", lambda a: np.where(np.arange(len(a)) == 3, np.nan, a).astype(np.float32), "weight"),
-        ("learned.weights", lambda a: a + np.float32(1.0), "differs from brute force"),
-        ("numbers", lambda a: a[::-1].copy(), "ascend"),
-        ("id-hashes", lambda a: a ^ np.uint64(1 << 63), "hashes"),
-        ("bm25.df-counts", lambda a: a + np.uint32(1), "frequencies"),
-        ("bm25.indptr", lambda a: a + 1, "segments/00000001"),
-    ],
-)
-def test_content_that_checksums_cannot_tell(index, part, change, message):
-    """A writer's own mistake: files that are what was written, but wrong."""
+def rewrite(index, part, change):
+    """Change an array of the first segment as its writer could have written it: with a checksum that fits."""
     manifest = read_manifest(index.path)
     segment = manifest.segments[0]
     [entry] = [file for file in segment.files if file.path.endswith(f"/{part}.arr")]
@@ -160,8 +156,47 @@ def test_content_that_checksums_cannot_tell(index, part, change, message):
     files = tuple(file_entry(path, index.path, checksum) if file == entry else file for file in segment.files)
     segments = (replace(segment, files=files), *manifest.segments[1:])
     write_manifest(FileStorage(), index.path, replace(manifest, segments=segments))
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "message"),
+    [
+        ("learned.terms", lambda a: a[::-1].copy(), "terms"),
+        ("learned.weights", lambda a: np.where(np.arange(len(a)) == 3, np.nan, a).astype(np.float32), "weight"),
+        ("learned.weights", lambda a: a + np.float32(1.0), "lists and the documents' vectors contradict"),
+        ("numbers", lambda a: a[::-1].copy(), "ascend"),
+        ("id-hashes", lambda a: a ^ np.uint64(1 << 63), "hashes"),
+        ("bm25.df-counts", lambda a: a + np.uint32(1), "frequencies"),
+        ("bm25.indptr", lambda a: a + 1, "segments/00000001"),
+        ("bm25.counts", lambda a: a + np.uint8(1), "impacts are not those of the documents' counts"),
+        ("bm25.lengths", lambda a: a + np.uint32(1), "impacts are not those of the documents' counts"),
+        ("learned.lists.maxima", lambda a: a * np.float32(2), "learned.lists.maxima.arr"),
+        ("bm25.lists.maxima", lambda a: a * np.float32(2), "bm25.lists.maxima.arr"),
+        ("metadata.numbers", lambda a: a + 1.0, "metadata.numbers.arr"),
+        ("metadata.text-positions", lambda a: a[::-1].copy(), "metadata.text-positions.arr"),
+    ],
+)
+def test_content_that_checksums_cannot_tell(index, part, change, message):
+    """A writer's own mistake: files that are what was written, but wrong."""
+    rewrite(index, part, change)
     report = verify_index(index.path, full=True)
     assert [p for p in report.problems if message in p.message or message in p.file], report.problems
+
+
+def test_lists_that_miss_documents_are_seen_by_searching_too(index):
+    rewrite(index, "learned.weights", lambda a: a + np.float32(1.0))
+    problems = verify_index(index.path).problems
+    assert [problem for problem in problems if "differs from brute force" in problem.message]
+
+
+def test_progress_is_told_in_bytes(index):
+    manifest = read_manifest(index.path)
+    every = sum(file.bytes for file in manifest.files())
+    segments = sum(file.bytes for segment in manifest.segments for file in segment.files)
+    for full, expected in ((False, every), (True, every + segments)):
+        read = []
+        assert verify_index(index.path, full=full, threads=2, progress=read.append).sound
+        assert sum(read) == expected
 
 
 def test_more_terms_than_their_files_can_hold_are_damage(index):
