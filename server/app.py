@@ -60,7 +60,7 @@ def create_app(
         models={
             ("POST", "/v1/search"): SearchBody,
             ("GET", "/v1/search"): SearchParameters,
-            ("PUT", "/v1/documents/{id:path}"): DocumentBody,
+            ("PUT", "/v1/documents/{id:whole}"): DocumentBody,
         },
     )
     app.add_middleware(CountRequests, metrics=service.metrics)
@@ -103,6 +103,6 @@ class CountRequests:
         try:
             await self._app(scope, receive, noting)
         finally:
-            route = getattr(scope.get("route"), "path", "unknown")
+            route = getattr(scope.get("route"), "path_format", "unknown")
             self._metrics.requests.labels(route, scope["method"], str(status)).inc()
             self._metrics.durations.labels(route).observe(time.perf_counter() - started)

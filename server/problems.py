@@ -96,7 +96,7 @@ def install(app: FastAPI, *, models: Mapping[tuple[str, str], type[BaseModel]]) 
 
 
 def _route(request: Request) -> str:
-    """The path of a request's route as it is declared, with ``{id:path}`` for an id."""
+    """The path of a request's route as it is declared, with ``{id:whole}`` for an id."""
     return str(getattr(request.scope.get("route"), "path", request.scope["path"]))
 
 

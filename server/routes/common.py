@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from lsr.server.problems import unknown_field
 from lsr.server.service import Service
+from starlette.convertors import Convertor, register_url_convertor
 
 from lsr.errors import InvalidArgumentError
 from lsr.requests import to_json
@@ -36,11 +37,26 @@ def known_parameters(request: Request) -> None:
             raise unknown_field(name, known)
 
 
-def whole_id(request: Request, matched: str) -> str:
-    """The id that a request's path names, of which routing matched a part.
+class _Whole(Convertor[str]):
+    """All of a path that follows. Starlette's ``path`` ends at a line break, which an id may hold."""
 
-    A line break at the end is not matched, and bytes that are not UTF-8 have become U+FFFD: either would make
-    the request one for another document. Raises InvalidArgumentError for such bytes.
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("whole", _Whole())  # the one way to Starlette's table; routes name it as {id:whole}
+
+
+def whole_id(request: Request, matched: str) -> str:
+    """The id that a request's path names, as routing matched it.
+
+    Bytes that are not UTF-8 have become U+FFFD there, which would make the request one for another document.
+    Raises InvalidArgumentError for such bytes.
     """
     try:
         unquote_to_bytes(request.scope.get("raw_path") or b"").decode()
@@ -48,7 +64,7 @@ def whole_id(request: Request, matched: str) -> str:
         raise InvalidArgumentError(
             f"id: not UTF-8 ({error.reason}); percent-encode the bytes of its UTF-8 form", field="id"
         ) from error
-    return matched + "\n" if request.scope["path"].endswith("\n") else matched
+    return matched
 
 
 def answer(value: object) -> Response:

@@ -14,9 +14,9 @@ from lsr.fetching import DocumentAnswer, fetch_document
 router = APIRouter(tags=["documents"], responses=PROBLEMS, dependencies=[Depends(known_parameters)])
 
 
-@router.get("/v1/documents/{id:path}", response_model=DocumentAnswer)
+@router.get("/v1/documents/{id:whole}", response_model=DocumentAnswer)
 async def get_document(
-    id: Annotated[str, Path(description="the id, percent-encoded; it may hold `/`, `%`, `#` and spaces")],  # noqa: A002
+    id: Annotated[str, Path(description="the id, percent-encoded; it may hold any character")],  # noqa: A002
     request: Request,
     service: ServiceOf,
     vectors: Annotated[bool, Query(description="return the document's terms and weights, too")] = False,

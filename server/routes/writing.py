@@ -49,7 +49,7 @@ class BatchAnswer(BaseModel):
     rejected: list[Rejected]
 
 
-@router.put("/v1/documents/{id:path}", response_model=WriteAnswer)
+@router.put("/v1/documents/{id:whole}", response_model=WriteAnswer)
 async def put_document(
     id: Annotated[str, Path(min_length=1)],  # noqa: A002 - the word of the API
     body: DocumentBody,
@@ -64,7 +64,7 @@ async def put_document(
     return answer(await service.add([document], commit=commit))
 
 
-@router.delete("/v1/documents/{id:path}", response_model=WriteAnswer)
+@router.delete("/v1/documents/{id:whole}", response_model=WriteAnswer)
 async def delete_document(
     id: Annotated[str, Path(min_length=1)],  # noqa: A002
     request: Request,

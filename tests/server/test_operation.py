@@ -45,7 +45,7 @@ def test_metrics_count_requests_by_route_and_hold_no_query_text(client: TestClie
     text = client.get("/metrics").text
 
     assert 'lsr_http_requests_total{code="200",method="POST",route="/v1/search"} 1.0' in text
-    assert 'lsr_http_requests_total{code="404",method="GET",route="/v1/documents/{id:path}"} 1.0' in text
+    assert 'lsr_http_requests_total{code="404",method="GET",route="/v1/documents/{id}"} 1.0' in text
     assert 'route="unknown"' in text
     assert 'lsr_search_stage_seconds_count{stage="retrieve"} 1.0' in text
     assert "lsr_documents 5.0" in text

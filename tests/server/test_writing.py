@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from lsr.indexer.collection import Collection
@@ -60,6 +61,17 @@ def test_a_line_break_at_the_end_belongs_to_the_id(writable: TestClient) -> None
     assert writable.get("/v1/documents/date%0A").json()["id"] == "date\n"
     assert writable.get("/v1/documents/date").json()["id"] == "date"
     assert writable.get("/v1/documents/read%0A").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\r\nb", "\n", "\na\n", "a\n\n", "a\tb", "a\x00b", "\x7f", "a/b\n/c", "a\u2028b"]
+)
+def test_any_character_may_stand_in_an_id(writable: TestClient, name: str) -> None:
+    address = f"/v1/documents/{quote(name, safe='')}"
+    assert writable.put(f"{address}?commit=true", json={"text": "zip it"}).status_code == 200
+    assert writable.get(address).json()["id"] == name
+    assert writable.delete(f"{address}?commit=true").json()["changed"] == 1
+    assert writable.get(address).json()["code"] == "document-not-found"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
