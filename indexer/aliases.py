@@ -74,12 +74,32 @@ def point(
     place, chosen, files = Path(alias), Path(index).resolve(), storage or FileStorage()
     read_manifest(chosen)
     require_free(place)
-    before = _end(place) if place.is_symlink() else None
-    with _nobody_writing(before if before != chosen else None):
-        finishing()
-        files.point(place, Path(os.path.relpath(chosen, place.parent.resolve())))
-        files.sync_folder(place.parent)
-    return before
+    while True:
+        before = _named(place)
+        with _nobody_writing(before if before != chosen else None):
+            finishing()
+            if _named(place) != before:
+                continue  # swapped before its index was locked: that of another index has to be held
+            files.point(place, Path(os.path.relpath(chosen, place.parent.resolve())))
+            files.sync_folder(place.parent)
+            return before
+
+
+def locked(path: Path | str) -> tuple[Path, WriterLock]:
+    """The folder that a path means, and its lock. Once it is held, the alias is swapped by nobody.
+
+    Raises IndexLockedError; IndexNotFoundError if there is no such folder.
+    """
+    while True:
+        folder = followed(path)
+        lock = WriterLock(folder)
+        if followed(path) == folder:
+            return folder, lock
+        lock.release()  # swapped meanwhile: what is written here would be missing behind the alias
+
+
+def _named(alias: Path) -> Path | None:
+    return _end(alias) if alias.is_symlink() else None
 
 
 def _end(link: Path) -> Path | None:

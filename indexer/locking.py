@@ -28,26 +28,40 @@ class WriterLock:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK_NAME
+        self._descriptor = self._taken(folder)
+        text = f"process {os.getpid()} on {socket.gethostname()}, {_program()}, since {_now()}\n"
         try:
             with explained(self._path):
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise IndexNotFoundError(
-                f"{folder}: no index here. Check the path, or create one with `lsr index`."
-            ) from error
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._descriptor, 1000, 0).decode("utf-8", "replace").strip()
-            os.close(self._descriptor)
-            raise IndexLockedError(
-                f"{folder}: another process is writing to this index ({holder or 'it has not said who it is'})."
-                " Wait until it ends, or stop it."
-            ) from None
-        text = f"process {os.getpid()} on {socket.gethostname()}, {_program()}, since {_now()}\n"
-        with explained(self._path):
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, text.encode(), 0)
+                os.ftruncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, text.encode("utf-8", "replace"), 0)
+        except BaseException:
+            self.release()  # nobody else would: the process may be a server that goes on
+            raise
+
+    def _taken(self, folder: Path) -> int:
+        """The descriptor of the lock file, locked. Over again if it was removed before it was locked: what is
+        locked then keeps nobody out.
+        """
+        while True:
+            try:
+                with explained(self._path):
+                    descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise IndexNotFoundError(
+                    f"{folder}: no index here. Check the path, or create one with `lsr index`."
+                ) from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(descriptor, 1000, 0).decode("utf-8", "replace").strip()
+                os.close(descriptor)
+                raise IndexLockedError(
+                    f"{folder}: another process is writing to this index"
+                    f" ({holder or 'it has not said who it is'}). Wait until it ends, or stop it."
+                ) from None
+            if _is_named(self._path, descriptor):
+                return descriptor
+            os.close(descriptor)
 
     def release(self, *, remove: bool = False) -> None:
         """Let go. remove: also delete the file, when the folder never became an index."""
@@ -56,6 +70,13 @@ class WriterLock:
                 self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _is_named(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _program() -> str:

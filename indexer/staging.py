@@ -18,12 +18,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from lsr.indexer.aliases import followed
+from lsr.indexer.aliases import followed, locked
 from lsr.indexer.arrays import SUFFIX, open_array, write_array
 from lsr.indexer.building import Shard, ShardEntry, building_folder, read_ledger, shard_entry
 from lsr.indexer.checksums import check_file, file_entry, sealed, unsealed
 from lsr.indexer.committing import KeptSegment
-from lsr.indexer.locking import WriterLock
 from lsr.indexer.manifest import FileEntry, read_manifest
 from lsr.indexer.rows import BoolArray, n_live
 from lsr.indexer.storage import FileStorage, Storage, replace_file
@@ -146,9 +145,9 @@ def discard_staged(index: Path | str, *, storage: Storage | None = None) -> Stag
 
     Raises IndexNotFoundError, IndexLockedError.
     """
-    folder = followed(index)
-    read_manifest(folder)
-    files, lock = storage or FileStorage(), WriterLock(folder)
+    read_manifest(followed(index))
+    files = storage or FileStorage()
+    folder, lock = locked(index)
     try:
         try:
             staged = read_staged(folder, read_manifest(folder).generation)

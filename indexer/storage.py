@@ -100,9 +100,15 @@ class FileStorage:
     def point(self, alias: Path, target: Path) -> None:
         new = alias.with_name(f".{alias.name}.new")
         with explained(alias):
-            new.unlink(missing_ok=True)
-            new.symlink_to(target)
-            new.replace(alias)
+            while True:
+                new.unlink(missing_ok=True)
+                try:
+                    new.symlink_to(target)
+                except FileExistsError:
+                    continue  # of another process at the same alias; the last one wins
+                with contextlib.suppress(FileNotFoundError):
+                    new.replace(alias)
+                    return
 
     def sync_folder(self, path: Path) -> None:
         with explained(path):

@@ -19,10 +19,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lsr.indexer.aliases import followed
+from lsr.indexer.aliases import followed, locked
 from lsr.indexer.arrays import HEADER_BYTES, MAGIC, SUFFIX
 from lsr.indexer.building import building_folder
-from lsr.indexer.locking import WriterLock
 from lsr.indexer.manifest import (
     FORMAT,
     MANIFEST_NAME,
@@ -63,10 +62,11 @@ def upgrade(index: Path | str, *, storage: Storage | None = None) -> UpgradeRepo
     Raises IndexNotFoundError, IndexLockedError, IndexTooNewError, IndexTooOldError if there is no way from its
     version, IndexCorruptError if what is there is damaged.
     """
-    folder, files = followed(index), storage or FileStorage()
-    before = read_format(folder)
-    lock = WriterLock(folder)
+    files = storage or FileStorage()
+    read_format(followed(index))
+    folder, lock = locked(index)
     try:
+        before = read_format(folder)
         if before >= FORMAT:
             require_readable(before, folder / MANIFEST_NAME)
             return UpgradeReport(str(index), before, before, read_manifest(folder).generation)

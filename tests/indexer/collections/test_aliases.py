@@ -87,6 +87,64 @@ def test_writers_snapshots_restores_and_checks_take_an_alias(two, doc, tmp_path)
     assert upgrade(live).generation == first.read().generation
 
 
+def test_who_came_by_an_alias_writes_where_it_points_once_the_lock_is_held(two, doc, monkeypatch):
+    """The alias is swapped after it was followed and before its index was locked."""
+    live, first, second = two
+    swaps = [lambda: point(live, second.path)]
+
+    def late(folder):
+        while swaps:
+            swaps.pop()()
+        return WriterLock(folder)
+
+    monkeypatch.setattr("lsr.indexer.aliases.WriterLock", late)
+    with CollectionWriter.open(live) as writer:
+        second.add(writer, [doc("b9", {0: 9.0}, "y")])
+        writer.commit()
+    assert ids(Collection.open(live)) == ["b0", "b1", "b2", "b9"]
+    assert ids(first.read()) == ["a0", "a1", "a2"]
+
+
+def test_two_swaps_at_the_same_moment_turn_away_one_index_after_the_other(
+    two, make_lab, tmp_path, doc, monkeypatch
+):
+    live, _, second = two
+    third = make_lab(tmp_path / "third")
+    third.create([doc("c0", {0: 1.0}, "z")])
+    swaps = [lambda: point(live, third.path)]
+
+    def late(folder):
+        while swaps:
+            swaps.pop()()
+        return WriterLock(folder)
+
+    monkeypatch.setattr("lsr.indexer.aliases.WriterLock", late)
+    assert point(live, second.path) == third.path  # and not the first, which it named at the beginning
+    assert target(live) == second.path
+
+
+def test_swaps_by_several_at_once_all_succeed(two, tmp_path):
+    """Of a name that is free, so that no lock keeps them apart; the last one wins."""
+    _, first, second = two
+    errors = []
+
+    def swap(index):
+        for at in range(100):
+            try:
+                FileStorage().point(tmp_path / f"new-{at}", index.path)
+            except OSError as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=swap, args=[index]) for index in (first, second, first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert {target(tmp_path / f"new-{at}") for at in range(100)} <= {first.path, second.path}
+    assert not list(tmp_path.glob(".new-*"))
+
+
 def test_an_alias_moves_with_its_folder(two, tmp_path):
     """Its target is kept relative to it."""
     live, *_ = two

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from lsr.indexer import upgrading
 from lsr.indexer.collection import Collection
+from lsr.indexer.locking import WriterLock
 from lsr.indexer.manifest import FORMAT, manifest_checksum
 from lsr.indexer.storage import FileStorage
 from lsr.indexer.upgrading import MIGRATIONS, upgrade
@@ -87,7 +88,7 @@ def test_what_cannot_be_upgraded_says_why_and_stays(lab, doc, old):
         upgrade(lab.path)
     with pytest.raises(IndexNotFoundError):
         upgrade(lab.path.parent / "nowhere")
-    lock = upgrading.WriterLock(old)
+    lock = WriterLock(old)
     with pytest.raises(IndexLockedError, match="another process is writing"):
         upgrade(old)
     lock.release()

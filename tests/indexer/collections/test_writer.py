@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 
 import pytest
@@ -251,6 +253,36 @@ def test_the_second_writer_is_told_who_is_first(lab, doc):
     with lab.open(), pytest.raises(IndexLockedError, match=r"another process is writing.*process \d+ on "):
         lab.open()
     lab.open().close()
+
+
+def test_a_lock_that_cannot_be_signed_is_let_go_of(lab, doc, monkeypatch):
+    """On a full disk: a server goes on, and must not keep others out until it ends."""
+    lab.create([doc("a", {}, "x")])
+
+    def refused(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lsr.indexer.locking.os.pwrite", refused)
+        with pytest.raises(ResourceError, match=r"lock: No space left"):
+            lab.open()
+    with lab.open():
+        pass
+
+
+def test_a_lock_file_that_was_removed_meanwhile_keeps_nobody_out(lab, doc, monkeypatch):
+    """Between opening and locking it: by another one whose build never became an index."""
+    lab.create([doc("a", {}, "x")])
+    flock, paths = fcntl.flock, [lab.path / "lock"]
+
+    def late(descriptor, how):
+        while paths:
+            paths.pop().unlink()
+        flock(descriptor, how)
+
+    monkeypatch.setattr("lsr.indexer.locking.fcntl.flock", late)
+    with lab.open(), pytest.raises(IndexLockedError):
+        lab.open()
 
 
 def test_a_missing_index_is_told_from_a_wrong_path(lab, tmp_path):
