@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lsr.indexer.building import Ledger, building_folder, read_ledger
 from lsr.indexer.fields import FieldSpec
 from lsr.indexer.manifest import FieldEntry, Manifest, read_manifest
 from lsr.indexer.precision import as_scale
 from lsr.indexer.sweeping import OWN_NAMES, highest_number
 
-from lsr.errors import IndexExistsError, IndexFormatError, IndexNotFoundError, InvalidArgumentError
+from lsr.errors import (
+    IndexExistsError,
+    IndexFormatError,
+    IndexNotFoundError,
+    InvalidArgumentError,
+    UnfinishedBuildError,
+)
 
 
 def check_names(fields: Sequence[FieldSpec]) -> None:
@@ -35,10 +42,34 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def require_place(folder: Path, *, overwrite: bool, resume: bool) -> None:
+    """Raise what ``CollectionWriter.create`` will for a folder that is taken, before work is done for it."""
+    check_folder(folder)
+    generation = replaced_generation(folder, overwrite=overwrite, resume=resume)
+    if not (overwrite or resume):
+        require_no_unfinished(read_ledger(building_folder(folder)), generation, folder)
+
+
+def require_no_unfinished(build: Ledger | None, generation: int, folder: Path) -> None:
+    """Raise UnfinishedBuildError if there is a build, and it was begun at this generation."""
+    if build is not None and build.generation == generation:
+        raise UnfinishedBuildError(
+            f"{folder}: holds an unfinished build ({build.records_done:,} records done)."
+            " Continue it with `--resume`, or discard it and start again with `--overwrite`."
+        )
+
+
 def empty_generation(
     folder: Path, fields: Sequence[FieldSpec], settings: Mapping[str, object], *, overwrite: bool, resume: bool
 ) -> Manifest:
     """An empty generation to build upon: after the one to be replaced, if there is one."""
+    generation = replaced_generation(folder, overwrite=overwrite, resume=resume)
+    entries = tuple(_new_entry(spec) for spec in fields)
+    return Manifest(generation, "", "", 0, 0, entries, settings=dict(settings))
+
+
+def replaced_generation(folder: Path, *, overwrite: bool, resume: bool) -> int:
+    """The number of the generation there, 0 if there is none. Raises IndexExistsError unless ``overwrite``."""
     generation = highest_number(folder / "commits") if overwrite else 0
     try:
         generation = max(generation, read_manifest(folder).generation)
@@ -54,8 +85,7 @@ def empty_generation(
         raise IndexExistsError(
             f"{folder}: an index is here already.{done} Choose another path, or replace it with `--overwrite`."
         )
-    entries = tuple(_new_entry(spec) for spec in fields)
-    return Manifest(generation, "", "", 0, 0, entries, settings=dict(settings))
+    return generation
 
 
 def _new_entry(spec: FieldSpec) -> FieldEntry:

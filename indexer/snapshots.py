@@ -15,12 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from lsr.indexer.aliases import followed
+from lsr.indexer.aliases import followed, locked
 from lsr.indexer.beginning import check_folder
 from lsr.indexer.building import building_folder
 from lsr.indexer.checksums import check_file
 from lsr.indexer.committing import begin_generation, end_generation, next_manifest
-from lsr.indexer.locking import WriterLock
 from lsr.indexer.manifest import (
     MANIFEST_NAME,
     Deletions,
@@ -70,7 +69,7 @@ def snapshot(index: Path | str, target: Path | str, *, storage: Storage | None =
             f"{place}: lies inside the index, where the next writer would sweep it; choose a place beside it.",
             field="target",
         )
-    partial = place.with_name(place.name + ".partial")
+    partial = _partial(place)
     files.remove(partial)
     make_place(files, partial)
     try:
@@ -82,6 +81,22 @@ def snapshot(index: Path | str, target: Path | str, *, storage: Storage | None =
     files.rename(partial, place)
     files.sync_folder(place.parent)
     return manifest.generation
+
+
+def forget(target: Path | str, *, storage: Storage | None = None) -> None:
+    """Remove a snapshot, in one step as far as its name goes; one that is gone already is fine.
+
+    What a crash leaves is removed by the next ``snapshot`` or ``forget`` of the name.
+    """
+    place, files = Path(target), storage or FileStorage()
+    files.remove(_partial(place))
+    if place.exists():
+        files.rename(place, _partial(place))
+        files.remove(_partial(place))
+
+
+def _partial(place: Path) -> Path:
+    return place.with_name(place.name + ".partial")
 
 
 def restore(source: Path | str, index: Path | str, *, storage: Storage | None = None) -> int:
@@ -99,7 +114,7 @@ def restore(source: Path | str, index: Path | str, *, storage: Storage | None = 
     if not (place / MANIFEST_NAME).exists():
         check_folder(place)  # whoever writes here sweeps segments/ and commits/, which may be somebody else's
     make_place(files, place)
-    lock = WriterLock(place)
+    place, lock = locked(index)
 
     def adopt(wanted: Manifest) -> Manifest:
         sound = wanted if wanted == checked else _sound(origin, wanted)

@@ -35,8 +35,8 @@ from pathlib import Path
 from types import TracebackType
 
 from lsr.indexer.admission import check_distinct, check_ids, check_vectors
-from lsr.indexer.aliases import followed
-from lsr.indexer.beginning import check_folder, check_names, empty_generation
+from lsr.indexer.aliases import followed, locked
+from lsr.indexer.beginning import check_folder, check_names, empty_generation, require_no_unfinished
 from lsr.indexer.building import Ledger, Shard, building_folder, read_ledger
 from lsr.indexer.checksums import check_file
 from lsr.indexer.columns import DocumentColumns
@@ -67,10 +67,10 @@ from lsr.indexer.uncommitted import Uncommitted, added
 
 from lsr.errors import (
     DuplicateIdError,
+    IndexCorruptError,
     IndexFormatError,
     InputError,
     InvalidArgumentError,
-    UnfinishedBuildError,
 )
 from lsr.vocabulary import GrowingVocabulary
 
@@ -143,13 +143,12 @@ class CollectionWriter:
         settings:  kept in the manifest as they are
         Raises IndexExistsError, UnfinishedBuildError, IndexLockedError, InvalidArgumentError.
         """
-        folder = followed(path)
         check_names(fields)
-        check_folder(folder)
+        check_folder(followed(path))
         files = storage or FileStorage()
-        existed = folder.is_dir()
-        make_place(files, folder)
-        lock = WriterLock(folder)
+        existed = followed(path).is_dir()
+        make_place(files, followed(path))
+        folder, lock = locked(path)
         try:
             recorded = {**(settings or {}), **({REORDERED: True} if reorder else {})}
             base = empty_generation(folder, fields, recorded, overwrite=overwrite, resume=resume)
@@ -183,10 +182,9 @@ class CollectionWriter:
 
         Raises IndexNotFoundError, IndexFormatError, IndexLockedError.
         """
-        folder = followed(path)
-        read_manifest(folder)
+        read_manifest(followed(path))
         files = storage or FileStorage()
-        lock = WriterLock(folder)
+        folder, lock = locked(path)
         try:
             base = read_manifest(folder)  # again: another writer may have committed before we had the lock
             sweep(files, folder, base)
@@ -194,6 +192,7 @@ class CollectionWriter:
                 folder, lock, files, base, new_fields=(), replacing=False, memory=memory, threads=threads
             )
             writer._take_up_staged()
+            writer._forget_finished_build()
         except BaseException:
             lock.release()
             raise
@@ -469,10 +468,7 @@ class CollectionWriter:
         unfinished = None if overwrite and not resume else read_ledger(folder)
         if unfinished is not None and unfinished.generation == wanted.generation:
             if not resume:
-                raise UnfinishedBuildError(
-                    f"{self.path}: holds an unfinished build ({unfinished.records_done:,} records done)."
-                    " Continue it with `--resume`, or discard it and start again with `--overwrite`."
-                )
+                require_no_unfinished(unfinished, wanted.generation, self.path)
             unfinished.require_same(wanted, self.path)
             self._take_up(unfinished.sound(folder))
             return
@@ -498,6 +494,16 @@ class CollectionWriter:
             live = staged.live(building_folder(self.path), f"segment-{item.entry.id}", item.entry.n_documents)
             if live is not None:
                 item.live, item.changed = live, True
+
+    def _forget_finished_build(self) -> None:
+        """Remove what a process left in ``building/`` that ended after its commit, or before it staged."""
+        folder = building_folder(self.path)
+        if self._staged_changes is not None or not folder.exists():
+            return
+        with contextlib.suppress(IndexCorruptError):  # whoever changes something is told
+            build = read_ledger(folder)
+            if build is None or build.generation != self._base.generation:
+                self._storage.remove(folder)
 
     def _start_from(self, manifest: Manifest) -> None:
         """Forget what has been committed, and go on from there."""

@@ -73,13 +73,25 @@ def reencode(
     ``resume`` swaps later.
     """
     from lsr.indexer.aliases import followed, point
+    from lsr.indexer.beginning import require_place
     from lsr.indexer.collection import Collection
+    from lsr.indexer.writer import CollectionWriter
 
     started = time.perf_counter()
     place = followed(index)
     _check_whole_documents(Collection.open(place))
-    _check_alias(alias, place)
     complete = resume and _is_complete(out, encoder)
+    if complete:
+        CollectionWriter.open(out).close()  # sweeps what the earlier run had no time to
+    swapped = alias is not None and _names(alias, out)
+    if complete and (swapped or not _source_folder(out).is_dir()):
+        _forget_source(out)  # all else that it may have left
+    if complete and swapped:
+        return _summary(index, out, started, alias=alias)
+    _check_alias(alias, place)
+    complete = complete and _source_folder(out).is_dir()
+    if not complete:
+        require_place(followed(out), overwrite=overwrite, resume=resume)
     base = _source(place, out, resume=resume)
     if not complete:
         index_documents(
@@ -97,15 +109,34 @@ def reencode(
         )
     follower = _Follower(base, place, out, encoder)
     follower.catch_up()
-    replaced = None if alias is None else point(alias, out, finishing=follower.catch_up)
+
+    def finish() -> None:
+        _check_alias(alias, place)  # again: another swap may have come first
+        follower.catch_up()
+
+    replaced = None if alias is None else point(alias, out, finishing=finish)
     _forget_source(out)
+    return _summary(index, out, started, caught_up=follower.changed, alias=alias, replaced=replaced)
+
+
+def _summary(
+    index: Path,
+    out: Path,
+    started: float,
+    *,
+    caught_up: int = 0,
+    alias: Path | None = None,
+    replaced: Path | None = None,
+) -> ReencodeSummary:
+    from lsr.indexer.collection import Collection
+
     made = Collection.open(out)
     return ReencodeSummary(
         path=str(out),
         source=str(index),
         generation=made.generation,
         documents=made.n_documents,
-        caught_up=follower.changed,
+        caught_up=caught_up,
         truncated=made.manifest.counts.get("truncated", 0),
         split=made.manifest.counts.get("split", 0),
         seconds=round(time.perf_counter() - started, 3),
@@ -148,7 +179,8 @@ class _Follower:
         """Until nothing is new. One commit of the new index for each time that something was."""
         from lsr.indexer.collection import Collection
 
-        while (now := Collection.open(self._index)).generation != self._seen.generation:
+        # Not by its number alone: an index that was removed and built again begins at 1, too.
+        while (now := Collection.open(self._index)).manifest != self._seen.manifest:
             self._apply(now)
             self._seen = now
 
@@ -221,20 +253,28 @@ def _source_folder(out: Path) -> Path:
 
 
 def _forget_source(out: Path) -> None:
-    from lsr.indexer.storage import FileStorage
+    """In one step as far as ``resume`` can see: one of which a part is gone would be taken for a whole one."""
+    from lsr.indexer.snapshots import forget
 
-    FileStorage().remove(_source_folder(out))
+    forget(_source_folder(out))
 
 
 def _is_complete(out: Path, encoder: DocumentEncoder) -> bool:
     """Whether an earlier run made the index, so that only what follows is left to do."""
-    from lsr.indexer.building import building_folder
+    from lsr.indexer.building import building_folder, read_ledger
     from lsr.indexer.manifest import MANIFEST_NAME, read_manifest
 
-    if not (_source_folder(out).is_dir() and (out / MANIFEST_NAME).exists()) or building_folder(out).exists():
+    if not (out / MANIFEST_NAME).exists():
         return False
-    made = {entry.name: dict(entry.encoder) for entry in read_manifest(out).fields}
+    manifest, build = read_manifest(out), read_ledger(building_folder(out))
+    if build is not None and build.generation == manifest.generation:
+        return False
+    made = {entry.name: dict(entry.encoder) for entry in manifest.fields}
     return made == {spec.name: dict(spec.encoder) for spec in encoder.field_specs()}
+
+
+def _names(alias: Path, index: Path) -> bool:
+    return alias.is_symlink() and alias.resolve() == index.resolve()
 
 
 def _check_alias(alias: Path | None, index: Path) -> None:
@@ -245,7 +285,7 @@ def _check_alias(alias: Path | None, index: Path) -> None:
     if alias is None:
         return
     require_free(alias)
-    if alias.is_symlink() and alias.resolve() != index.resolve():
+    if alias.is_symlink() and not _names(alias, index):
         raise InvalidArgumentError(
             f"{alias}: names {alias.resolve()}, not {index}, which is being encoded again."
             f" Name that index, or swap by hand with `lsr alias`.",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from lsr.indexer.aliases import point, target
 from lsr.indexer.collection import Collection
+from lsr.indexer.storage import FileStorage
+from lsr.indexer.verify import verify_index
 from lsr.indexer.writer import CollectionWriter
 
-from lsr.errors import IndexLockedError, InvalidArgumentError
+from lsr.errors import IndexExistsError, IndexLockedError, InvalidArgumentError, UnfinishedBuildError
 from lsr.indexing import COUNTED, LEARNED, DocumentEncoder, IndexPlan
 from lsr.pipeline import Pipeline
 from lsr.reencoding import reencode
@@ -141,6 +145,122 @@ def test_an_interrupted_run_goes_on_from_the_same_state(
 
     assert (summary.caught_up, summary.documents) == (1, 6)
     assert texts(live) == texts(tmp_path / "old")
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+@contextmanager
+def killed_after(steps: int) -> Iterator[None]:
+    """Let a run end after so many steps of storage; removing a folder takes one for each half of its files."""
+    left = steps
+
+    def step() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+
+    def stepped(perform: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(*arguments: object) -> object:
+            step()
+            return perform(*arguments)
+
+        return wrapped
+
+    def removed(storage: FileStorage, path: Path) -> None:
+        step()
+        files = sorted(each for each in path.rglob("*") if each.is_file())
+        for file in files[: len(files) // 2]:
+            file.unlink()
+        if files:
+            step()
+        remove(storage, path)
+
+    remove = FileStorage.remove
+    names = ("make_folder", "create", "adopt", "rename", "link", "point", "sync_folder")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            patch.setattr(FileStorage, name, stepped(getattr(FileStorage, name)))
+        patch.setattr(FileStorage, "remove", removed)
+        yield
+
+
+@pytest.mark.parametrize("aliased", [True, False])
+def test_a_run_that_is_killed_anywhere_is_resumed_and_leaves_nothing(
+    live: Path, tmp_path: Path, new_model: Callable[..., DocumentEncoder], aliased: bool
+) -> None:
+    """At every step, also between the commit and the end of the build, the swap and the end of the source."""
+    alias, old, new = live if aliased else None, tmp_path / "old", tmp_path / "new"
+    wanted, steps, done = texts(old), int(aliased), False
+    while not done:
+        try:
+            with killed_after(steps):
+                reencode(old, new, new_model(), alias=alias)
+            done = True
+        except Killed:
+            assert verify_index(old, full=True).sound
+            assert texts(live) == wanted
+            try:
+                reencode(old, new, new_model(), alias=alias, resume=True)
+            except IndexExistsError:  # without an alias, all was done but for leaving
+                assert not aliased
+        assert verify_index(new, full=True).sound
+        assert texts(new) == wanted
+        assert target(live) == (new if aliased else old)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["live", "new", "old"], steps
+        assert not (new / "building").exists(), steps
+        shutil.rmtree(new)
+        point(live, old)
+        steps += 3  # an odd number: the run with an alias stops at others than the one without
+    assert steps > 50
+
+
+def test_a_run_that_is_refused_leaves_the_source_of_an_unfinished_one(
+    live: Path, tmp_path: Path, new_model: Callable[..., DocumentEncoder]
+) -> None:
+    """A run that forgot --resume may not take away what --resume needs."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reencode(live, tmp_path / "new", new_model(interrupted), alias=live)
+    changed(live, [("new", "brand new")])
+    with pytest.raises(UnfinishedBuildError, match="--resume"):
+        reencode(live, tmp_path / "new", new_model(), alias=live)
+    reencode(live, tmp_path / "new", new_model(), alias=live, resume=True)
+    assert texts(live) == texts(tmp_path / "old")
+
+    for resume in (False, True):
+        with pytest.raises(IndexExistsError):
+            reencode(tmp_path / "old", tmp_path / "new", new_model(), resume=resume)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["live", "new", "old"]
+
+
+def test_an_index_that_was_removed_and_built_anew_meanwhile_is_caught_up_with(
+    live: Path, tmp_path: Path, new_model: Callable[..., DocumentEncoder], build_index: Callable[..., Pipeline]
+) -> None:
+    """It begins at generation 1 again, so the number alone does not tell."""
+    from lsr.data.documents import Document
+
+    def built_anew() -> None:
+        shutil.rmtree(tmp_path / "old")
+        build_index(tmp_path / "old", [Document("other", "read")])
+
+    reencode(live, tmp_path / "new", new_model(built_anew), alias=live)
+
+    assert texts(live) == {"other": "read"}
+
+
+def test_an_alias_that_was_swapped_meanwhile_is_not_turned_away(
+    live: Path, tmp_path: Path, new_model: Callable[..., DocumentEncoder], build_index: Callable[..., Pipeline]
+) -> None:
+    build_index(tmp_path / "third", [])
+    with pytest.raises(InvalidArgumentError, match=r"names .*third, not .*old"):
+        reencode(live, tmp_path / "new", new_model(lambda: point(live, tmp_path / "third")), alias=live)
+    assert target(live) == tmp_path / "third"
 
 
 def test_while_somebody_writes_the_index_is_made_but_the_alias_stays(
