@@ -6,10 +6,12 @@ only tells others who holds it.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from lsr.indexer.storage import explained
 from lsr.errors import IndexLockedError, IndexNotFoundError
 
 LOCK_NAME = "lock"
+SIGNED_WITHIN = 50  # hundredths of a second
 
 
 class WriterLock:
@@ -53,7 +56,7 @@ class WriterLock:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.pread(descriptor, 1000, 0).decode("utf-8", "replace").strip()
+                holder = _signature(descriptor)
                 os.close(descriptor)
                 raise IndexLockedError(
                     f"{folder}: another process is writing to this index"
@@ -68,8 +71,20 @@ class WriterLock:
         if self._descriptor >= 0:
             if remove:
                 self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, 0)  # or the next one is taken for this one until he has signed
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _signature(descriptor: int) -> str:
+    """Who holds the lock: signed just after it was taken, so it may be a moment until it can be read."""
+    for _ in range(SIGNED_WITHIN):
+        holder = os.pread(descriptor, 1000, 0).decode("utf-8", "replace").strip()
+        if holder:
+            return holder
+        time.sleep(0.01)
+    return ""
 
 
 def _is_named(path: Path, descriptor: int) -> bool:

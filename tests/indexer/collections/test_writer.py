@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import threading
 
 import pytest
 from lsr.indexer.collection import Collection
@@ -253,6 +254,21 @@ def test_the_second_writer_is_told_who_is_first(lab, doc):
     with lab.open(), pytest.raises(IndexLockedError, match=r"another process is writing.*process \d+ on "):
         lab.open()
     lab.open().close()
+
+
+def test_who_has_just_taken_the_lock_is_named_too(lab, doc):
+    """Two commands at the same moment: the second one comes before the first has signed."""
+    lab.create([doc("a", {}, "x")])
+    lab.open().close()
+    assert (lab.path / "lock").read_text() == ""  # not the one before
+    with lab.open():
+        signature = (lab.path / "lock").read_text()
+        (lab.path / "lock").write_text("")
+        signing = threading.Timer(0.1, (lab.path / "lock").write_text, [signature])
+        signing.start()
+        with pytest.raises(IndexLockedError, match=r"process \d+ on "):
+            lab.open()
+        signing.join()
 
 
 def test_a_lock_that_cannot_be_signed_is_let_go_of(lab, doc, monkeypatch):
