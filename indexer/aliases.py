@@ -20,7 +20,7 @@ from lsr.indexer.locking import LOCK_NAME, WriterLock
 from lsr.indexer.manifest import MANIFEST_NAME, read_manifest
 from lsr.indexer.storage import FileStorage, Storage
 
-from lsr.errors import IndexExistsError, IndexNotFoundError
+from lsr.errors import IndexExistsError, IndexNotFoundError, InvalidArgumentError
 
 
 def followed(path: Path | str) -> Path:
@@ -52,7 +52,15 @@ def target(alias: Path | str) -> Path:
 
 
 def require_free(alias: Path) -> None:
-    """Raise IndexExistsError if something else than an alias has this name."""
+    """Raise IndexExistsError if something else than an alias has this name; InvalidArgumentError if the folder
+    that is to hold it is missing.
+    """
+    if not alias.parent.is_dir():
+        raise InvalidArgumentError(
+            f"{alias}: there is no folder {alias.parent} to hold the alias; make it first, or choose another"
+            " place",
+            field="alias",
+        )
     if alias.exists() and not alias.is_symlink():
         raise IndexExistsError(f"{alias}: something else has this name. Choose another name for the alias.")
 
@@ -67,9 +75,9 @@ def point(
     """Make an alias name an index; returns the one it named before. Readers see the one or the other.
 
     finishing: done before the swap, while nobody can write to the index that the alias named
-    Raises IndexNotFoundError or an IndexFormatError for a target that is no index, IndexExistsError if
-    something else has the alias's name, IndexLockedError while somebody writes to the index that the alias
-    named: what they write there after the swap would be missing in the new one.
+    Raises IndexNotFoundError or an IndexFormatError for a target that is no index, IndexExistsError or
+    InvalidArgumentError for a name that cannot be had, IndexLockedError while somebody writes to the index that
+    the alias named: what they write there after the swap would be missing in the new one.
     """
     place, chosen, files = Path(alias), Path(index).resolve(), storage or FileStorage()
     read_manifest(chosen)

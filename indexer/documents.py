@@ -7,6 +7,7 @@ are JSON objects.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +78,7 @@ class DocumentRow(NamedTuple):
 
 def address_of(path: Path) -> str:
     """A finished table's file, for SQLite to open."""
-    return f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    return f"file:{quote(os.fsencode(path.absolute()))}?mode=ro&immutable=1"
 
 
 class DocumentTable:

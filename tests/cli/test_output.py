@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,28 @@ def test_a_note_goes_above_the_progress_line(monkeypatch: pytest.MonkeyPatch) ->
     lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue()))
     assert "a note" in lines
     assert any(line.lstrip("⠋ ").startswith("indexing") for line in lines)
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "C.UTF-8"}])
+def test_names_and_signs_that_the_terminal_cannot_show_are_escaped(
+    documents: Path, tmp_path: Path, locale: dict[str, str]
+) -> None:
+    """Neither a locale without UTF-8 nor a folder whose name is not UTF-8 is a fault."""
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    plain = {"PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "", "LSR_DEBUG": "1"}
+    for command in (
+        ["index", documents, "-o", folder, "--model", "bm25"],
+        ["search", folder, "read", "--explain"],
+        ["info", folder],
+        ["verify", folder, "--full"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "lsr.cli", *command],
+            env={**os.environ, **plain, **locale},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
 
 def test_numbers_and_their_nouns() -> None:

@@ -14,7 +14,7 @@ from lsr.indexer.upgrading import upgrade
 from lsr.indexer.verify import verify_index
 from lsr.indexer.writer import CollectionWriter
 
-from lsr.errors import IndexExistsError, IndexLockedError, IndexNotFoundError
+from lsr.errors import IndexExistsError, IndexLockedError, IndexNotFoundError, InvalidArgumentError
 
 
 @pytest.fixture
@@ -143,6 +143,13 @@ def test_swaps_by_several_at_once_all_succeed(two, tmp_path):
     assert errors == []
     assert {target(tmp_path / f"new-{at}") for at in range(100)} <= {first.path, second.path}
     assert not list(tmp_path.glob(".new-*"))
+
+
+def test_an_alias_that_has_no_folder_is_told(two, tmp_path):
+    live, first, _ = two
+    with pytest.raises(InvalidArgumentError, match=r"no folder .*missing to hold the alias"):
+        point(tmp_path / "missing" / "live", first.path)
+    assert target(live) == first.path
 
 
 def test_an_alias_moves_with_its_folder(two, tmp_path):
