@@ -66,6 +66,21 @@ class WriterLock:
                 return descriptor
             os.close(descriptor)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the folder is still where it was locked."""
+        return _is_named(self._path, self._descriptor)
+
+    def require_in_place(self) -> None:
+        """Raise IndexNotFoundError if the folder is no longer where it was locked: what is written there would
+        make another one, which names files that it lacks.
+        """
+        if not self.in_place:
+            raise IndexNotFoundError(
+                f"{self._path.parent}: was moved or removed while it was open for changes; nothing was written."
+                " Put it back, or stop the process and write to it where it lies now."
+            )
+
     def release(self, *, remove: bool = False) -> None:
         """Let go. remove: also delete the file, when the folder never became an index."""
         if self._descriptor >= 0:
@@ -90,7 +105,7 @@ def _signature(descriptor: int) -> str:
 def _is_named(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

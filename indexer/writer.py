@@ -420,6 +420,9 @@ class CollectionWriter:
         if self._closed:
             return
         self._closed = True
+        if not self._lock.in_place:
+            self._lock.release()  # moved or removed: what lies there now, if anything, is not ours
+            return
         committed = (self.path / MANIFEST_NAME).exists()
         try:
             self._storage.remove(building_folder(self.path))
@@ -571,6 +574,7 @@ class CollectionWriter:
     def _require_open(self) -> None:
         if self._closed:
             raise InvalidArgumentError(f"{self.path}: this writer is closed; open another one")
+        self._lock.require_in_place()
 
     def _replace_older(self, ids: Sequence[str], hashes: UInt64Array) -> None:
         if not self._replacing:

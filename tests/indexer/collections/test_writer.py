@@ -271,6 +271,32 @@ def test_who_has_just_taken_the_lock_is_named_too(lab, doc):
         signing.join()
 
 
+def test_an_index_that_was_moved_meanwhile_is_not_made_anew_where_it_lay(lab, doc, tmp_path):
+    """A server goes on when somebody moves the folder; and when it is put back."""
+    lab.create([doc("a", {}, "x")])
+    with lab.open() as writer:
+        lab.path.rename(tmp_path / "moved")
+        for change in (
+            lambda: writer.delete(["a"]),
+            writer.commit,
+            writer.stage,
+            lambda: writer.merge(full=True),
+        ):
+            with pytest.raises(IndexNotFoundError, match="was moved or removed while it was open"):
+                change()
+        assert not lab.path.exists()
+        (tmp_path / "moved").rename(lab.path)
+        assert writer.delete(["a"]) == 1
+        writer.commit()
+    assert lab.read().n_documents == 0
+    with lab.open() as writer:
+        lab.add(writer, [doc("b", {}, "x")])
+        lab.path.rename(tmp_path / "moved")
+    assert not lab.path.exists()
+    (tmp_path / "moved").rename(lab.path)
+    assert lab.read().n_documents == 0
+
+
 def test_a_lock_that_cannot_be_signed_is_let_go_of(lab, doc, monkeypatch):
     """On a full disk: a server goes on, and must not keep others out until it ends."""
     lab.create([doc("a", {}, "x")])
