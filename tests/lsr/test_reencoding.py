@@ -131,12 +131,13 @@ def test_an_index_that_was_built_anew_meanwhile_is_caught_up_with(
     assert texts(live) == {"read": "a changed text", "other": "read", "date": "Parse a date."}
 
 
+def interrupted() -> None:
+    raise KeyboardInterrupt
+
+
 def test_an_interrupted_run_goes_on_from_the_same_state(
     live: Path, tmp_path: Path, new_model: Callable[..., DocumentEncoder]
 ) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         reencode(live, tmp_path / "new", new_model(interrupted), alias=live)
     assert target(live) == tmp_path / "old"
@@ -221,10 +222,6 @@ def test_a_run_that_is_refused_leaves_the_source_of_an_unfinished_one(
     live: Path, tmp_path: Path, new_model: Callable[..., DocumentEncoder]
 ) -> None:
     """A run that forgot --resume may not take away what --resume needs."""
-
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         reencode(live, tmp_path / "new", new_model(interrupted), alias=live)
     changed(live, [("new", "brand new")])

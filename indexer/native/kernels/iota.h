@@ -1,4 +1,8 @@
-// 0 to 31, a register of 16-bit lanes.
+// 0 to 31, a register of 16-bit lanes: the places of entries, where those that are wanted are pressed out of
+// it.
+//
+// In an anonymous namespace on purpose: each instruction set compiles its own, and the linker must not pick
+// one.
 #pragma once
 
 #include <cstdint>
