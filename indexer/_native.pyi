@@ -1,6 +1,6 @@
 """Arrays in, arrays out. Documented where they are re-exported: lsr.indexer.kernels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,15 @@ def build_lists(
     threads: int = 1,
     scale: float = 1.0,
 ) -> dict[str, npt.NDArray[Any]]: ...
+def check_lists(
+    indptr: _Int64,
+    terms: npt.NDArray[Any],
+    weights: npt.NDArray[Any],
+    lists: Mapping[str, npt.NDArray[Any]],
+    *,
+    threads: int = 1,
+    scale: float = 1.0,
+) -> dict[str, str]: ...
 
 HEAVIEST: int
 

@@ -1,8 +1,7 @@
-"""What a segment holds twice: arrays that follow from others, computed again and compared.
+"""What a segment holds twice: arrays that follow from others, held against them.
 
 Checksums tell that a file is what was written; this tells that what was written was right. A search reads the
 inverted lists and, for filters, metadata by value; lists that contradict the forward index lose documents.
-Each takes the memory that writing it took, one field at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from lsr.indexer.arrays import Array
-from lsr.indexer.kernels import build_lists
+from lsr.indexer.kernels import check_lists
 from lsr.indexer.manifest import FieldEntry
 from lsr.indexer.metadata import PREFIX, MetadataBuilder
 from lsr.indexer.segments import Segment, impacts_of
@@ -39,17 +38,17 @@ def list_problems(segment: Segment, entry: FieldEntry, *, threads: int) -> Itera
     """The same of a field's inverted lists, against its forward index, which must be sound."""
     rows = (segment.column(f"{entry.name}.{part}") for part in ("indptr", "terms", "weights"))
     indptr, terms, weights = rows
-    expected = build_lists(
+    prefix = f"{entry.name}.lists."
+    found = check_lists(
         indptr,  # type: ignore[arg-type]
         terms,
         weights,
-        n_terms=entry.n_terms,
+        segment.columns(prefix),
         threads=threads,
         scale=entry.scale or 1.0,
     )
-    prefix = f"{entry.name}.lists."
-    for name in _different(expected, segment.columns(prefix)):
-        yield f"{prefix}{name}", "inverted lists and the documents' vectors contradict each other"
+    for name, what in sorted(found.items()):
+        yield f"{prefix}{name}", f"inverted lists and the documents' vectors contradict each other: {what}"
 
 
 def impact_problems(segment: Segment, entry: FieldEntry) -> Iterator[tuple[str, str]]:

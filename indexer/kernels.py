@@ -18,6 +18,7 @@ import numpy.typing as npt
 from lsr.indexer._native import HEAVIEST, Searcher, SegmentView, active_isa, supported_isa
 from lsr.indexer._native import bisected_order as _bisected_order
 from lsr.indexer._native import build_lists as _build_lists
+from lsr.indexer._native import check_lists as _check_lists
 from lsr.indexer._native import heaviest_terms as _heaviest_terms
 from lsr.indexer.approximation import Approximation
 
@@ -30,6 +31,7 @@ __all__ = [
     "active_isa",
     "bisected_order",
     "build_lists",
+    "check_lists",
     "heaviest_terms",
     "supported_isa",
 ]
@@ -71,6 +73,25 @@ def build_lists(
     Raises InvalidArgumentError on a term >= n_terms, terms that do not ascend, or a weight not above 0.
     """
     return _build_lists(indptr, terms, weights, n_terms=n_terms, threads=threads, scale=scale)
+
+
+def check_lists(
+    indptr: npt.NDArray[np.int64],
+    terms: Array,
+    weights: Array,
+    lists: Mapping[str, Array],
+    *,
+    threads: int = 1,
+    scale: float = 1.0,
+) -> dict[str, str]:
+    """Whether inverted lists are those of these vectors: what is wrong, by name of the array; empty: nothing.
+
+    What lists hold is compared, not the form in which they hold it: which of them are rows, and which terms
+    have block rows, is the builder's choice and may change from release to release. The arrays are those of
+    ``FieldView``. Each thread holds the postings of 32,768 documents.
+    Raises IndexCorruptError on a directory that no search would accept, or a weight that is not above 0.
+    """
+    return _check_lists(indptr, terms, weights, dict(lists), threads=threads, scale=scale)
 
 
 def heaviest_terms(

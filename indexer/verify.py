@@ -87,8 +87,8 @@ def verify_index(
 ) -> VerifyReport:
     """Check the newest generation.
 
-    full:     read and check the content of every array too, let SQLite check its files, and compute again what
-              follows from the documents: inverted lists, metadata by value, impacts (derived.py)
+    full:     read and check the content of every array too, let SQLite check its files, and hold what follows
+              from the documents against them: inverted lists, metadata by value, impacts (derived.py)
     samples:  how many queries to draw from the documents' own vectors
     threads:  for ``full``
     progress: called with the bytes checked since the last call: each file's, and with ``full`` those of

@@ -34,5 +34,5 @@ tests=$PWD/tests
 cd "$tree"
 exec "$venv/bin/python" -S -m pytest -c "$OLDPWD/pyproject.toml" --rootdir "$OLDPWD" -p no:cacheprovider -x -q \
     "$tests/indexer/test_kernels.py" "$tests/indexer/test_scan.py" "$tests/indexer/test_hostile.py" \
-    "$tests/indexer/test_reorder.py" \
+    "$tests/indexer/test_check_lists.py" "$tests/indexer/test_reorder.py" \
     "$tests/lsr/test_native_head.py" "$tests/lsr/test_native_body.py"

@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "array_view.h"
 #include "build_lists.h"
+#include "check_lists.h"
 #include "cpu.h"
 #include "errors.h"
 #include "parallel.h"
@@ -133,7 +135,7 @@ lsr::Lists lists_from(nb::handle source, size_t n_documents, Owners& owners) {
     lists.dense = borrow<uint8_t>(in_lists(source, "dense"), "dense", lists.dense_bytes, owners);
     lists.block_rows = borrow<uint32_t>(in_lists(source, "block_rows"), "block_rows", n_block_rows, owners);
     lists.blocks = borrow<uint8_t>(in_lists(source, "blocks"), "blocks", lists.blocks_bytes, owners);
-    lists.block_row_bytes = lsr::round_up((n_documents + lsr::kBlock - 1) / lsr::kBlock, lsr::kGroup);
+    lists.block_row_bytes = lsr::block_row_size_bytes(n_documents);
     if (n_maxima != lists.n_terms || n_block_rows != lists.n_terms || n_starts != lists.n_terms + 1) {
         throw lsr::Corrupt("the directory's arrays differ in length");
     }
@@ -344,6 +346,21 @@ nb::dict build_lists(nb::handle indptr, nb::handle terms, nb::handle weights, ui
     return arrays;
 }
 
+nb::dict check_lists(nb::handle indptr, nb::handle terms, nb::handle weights, nb::handle lists, int threads,
+                     float scale) {
+    Owners owners;
+    const lsr::Forward forward = forward_from(indptr, terms, weights, scale, owners);
+    const lsr::Field field(forward, lists_from(lists, forward.n_documents, owners));
+    std::map<std::string, std::string> faults;
+    {
+        nb::gil_scoped_release unlocked;
+        faults = lsr::check_lists(field, threads);
+    }
+    nb::dict found;
+    for (const auto& [array, what] : faults) found[array.c_str()] = what;
+    return found;
+}
+
 nb::object heaviest_terms(nb::handle indptr, nb::handle terms, nb::handle weights, float scale) {
     Owners owners;
     const lsr::Forward forward = forward_from(indptr, terms, weights, scale, owners);
@@ -399,6 +416,8 @@ NB_MODULE(_native, m) {
         "supported_isa", [] { return std::string(lsr::isa_name(lsr::supported_isa())); },
         "The best instruction set of this processor.");
     m.def("build_lists", &build_lists, "indptr"_a, "terms"_a, "weights"_a, nb::kw_only(), "n_terms"_a,
+          "threads"_a = 1, "scale"_a = 1.0f);
+    m.def("check_lists", &check_lists, "indptr"_a, "terms"_a, "weights"_a, "lists"_a, nb::kw_only(),
           "threads"_a = 1, "scale"_a = 1.0f);
     m.attr("HEAVIEST") = lsr::kHeaviest;
     m.def("heaviest_terms", &heaviest_terms, "indptr"_a, "terms"_a, "weights"_a, nb::kw_only(),

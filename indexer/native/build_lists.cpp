@@ -80,14 +80,6 @@ struct TileCounter {
     }
 };
 
-struct Tiles {
-    size_t n_documents;
-    size_t size() const { return (n_documents + kTile - 1) / kTile; }
-    size_t first(size_t tile) const { return tile * kTile; }
-    size_t last(size_t tile) const { return std::min(n_documents, (tile + 1) * kTile); }
-    size_t row_bytes(size_t tile) const { return round_up(last(tile) - first(tile), kGroup); }
-};
-
 TermFacts gather_facts(const std::vector<TileCounter>& counters,
                        const std::vector<std::vector<TileTerm>>& tiles, uint64_t n_terms) {
     TermFacts facts{make_buffer<float>(n_terms), make_buffer<uint32_t>(n_terms),
@@ -131,8 +123,7 @@ std::vector<uint32_t> lay_out_terms(const TermFacts& facts, uint64_t n_terms, si
     if (runs > 0xffffffffu) throw InvalidArgument("more than 2^32 lists: split the segment");
     built.run_starts[at] = uint32_t(runs);
     built.n_runs = runs;
-    built.blocks_bytes =
-        block_rows * round_up((n_documents + kBlock - 1) / kBlock, kGroup) + (block_rows ? kOverrun : 0);
+    built.blocks_bytes = block_rows * block_row_size_bytes(n_documents) + (block_rows ? kOverrun : 0);
     return next_run;
 }
 
@@ -169,13 +160,6 @@ struct Cursor {
     double codes_a_unit;  // 255 / the term's largest weight
 };
 
-// ceil(w / scale), 1 to 255. The factor keeps the largest weight at 255 in spite of rounding; the error bound
-// in scan.h counts it. 255 / weight is finite in float64 for every float32 above 0.
-uint8_t encode(float weight, double codes_a_unit) {
-    const double code = std::ceil(double(weight) * codes_a_unit * (1.0 - 1e-6));
-    return uint8_t(std::clamp(code, 1.0, 255.0));
-}
-
 void aim_cursors(const BuiltLists& built, const std::vector<uint32_t>& run_of,
                  const std::vector<TileTerm>& terms, const std::vector<uint32_t>& index_of, size_t tile,
                  size_t block_row_bytes, Cursor* cursors) {
@@ -189,7 +173,7 @@ void aim_cursors(const BuiltLists& built, const std::vector<uint32_t>& run_of,
         const uint32_t row = built.block_rows[index];
         cursor.blocks =
             row == kNoBlocks ? nullptr : built.blocks.get() + row * block_row_bytes + tile * (kTile / kBlock);
-        cursor.codes_a_unit = 255.0 / double(built.maxima[index]);
+        cursor.codes_a_unit = codes_a_unit(built.maxima[index]);
     }
 }
 
@@ -200,7 +184,7 @@ void write_tile(const Forward& forward, size_t first, size_t last, Cursor* curso
         const size_t slot = shuffled(offset), block_slot = shuffled(offset / kBlock);
         for (size_t at = row.begin; at < row.end; ++at) {
             Cursor& cursor = cursors[forward.term(at)];
-            const uint8_t code = encode(forward.weight(at), cursor.codes_a_unit);
+            const uint8_t code = code_of(forward.weight(at), cursor.codes_a_unit);
             if (cursor.codes == nullptr) {
                 cursor.list[slot] = code;
             } else {
@@ -223,7 +207,7 @@ void write_lists(const Forward& forward, const Tiles& tiles,
     for (size_t tile = 0; tile < tiles.size(); ++tile) {
         for (const TileTerm& entry : tile_terms[tile]) run_of[tile].push_back(next_run[entry.term]++);
     }
-    const size_t block_row_bytes = round_up((tiles.n_documents + kBlock - 1) / kBlock, kGroup);
+    const size_t block_row_bytes = block_row_size_bytes(tiles.n_documents);
     std::vector<Buffer<Cursor>> cursors;
     for (int thread = 0; thread < threads; ++thread) cursors.push_back(make_buffer<Cursor>(n_terms));
     parallel_for(tiles.size(), threads, [&](size_t thread, size_t tile) {

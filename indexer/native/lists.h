@@ -17,6 +17,8 @@
 // adjacent.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -37,6 +39,31 @@ inline size_t shuffled(size_t at) {
 
 inline size_t round_up(size_t value, size_t unit) {
     return (value + unit - 1) / unit * unit;
+}
+
+// The tiles of a field.
+struct Tiles {
+    size_t n_documents;
+    size_t size() const { return (n_documents + kTile - 1) / kTile; }
+    size_t first(size_t tile) const { return tile * kTile; }
+    size_t last(size_t tile) const { return std::min(n_documents, (tile + 1) * kTile); }
+    size_t row_bytes(size_t tile) const { return round_up(last(tile) - first(tile), kGroup); }
+};
+
+inline size_t block_row_size_bytes(size_t n_documents) {
+    return round_up((n_documents + kBlock - 1) / kBlock, kGroup);
+}
+
+// 1 / scale. Finite in float64 for every float32 above 0.
+inline double codes_a_unit(float largest) {
+    return 255.0 / double(largest);
+}
+
+// ceil(w / scale), 1 to 255. The factor keeps the largest weight at 255 in spite of rounding; the error bound
+// in bounds.h counts it.
+inline uint8_t code_of(float weight, double codes_a_unit) {
+    const double code = std::ceil(double(weight) * codes_a_unit * (1.0 - 1e-6));
+    return uint8_t(std::clamp(code, 1.0, 255.0));
 }
 
 struct Run {
