@@ -15,7 +15,7 @@ namespace {
 // A term in at least 1/12 of a tile's documents gets a dense row: 3 bytes a posting against 1 byte a document
 // would say 1/3, but a dense row is read six times as fast as a sparse list and the optimum in time is flat
 // from 5 to 10 %. In large segments, which have block rows beside them, 1/11: there it makes no difference in
-// time, and a posting takes less than 11 bytes in all in any order of documents.
+// time, and keeps what bench/engine.py measures below 11 bytes a posting in all, reordered too.
 constexpr size_t kDenseOneIn = 12;
 constexpr size_t kDenseOneInLarge = 11;
 // Block rows: for terms in at least 1/40 of the documents, in segments where skipping blocks beats scanning

@@ -33,10 +33,9 @@ class Entries {
     explicit Entries(const Lists& lists) : lists_(lists) {
         for (size_t entry = 0; entry < lists.n_terms; ++entry)
             codes_a_unit.push_back(lsr::codes_a_unit(lists.maxima[entry]));
-        const size_t end = lists.n_terms == 0 ? 0 : size_t(lists.terms[lists.n_terms - 1]) + 1;
-        if (end > 4 * lists.n_terms + 4096) return;  // a large vocabulary beside a small segment
-        by_term_.assign(end, uint32_t(lists.n_terms));
-        for (size_t entry = 0; entry < lists.n_terms; ++entry) by_term_[lists.terms[entry]] = uint32_t(entry);
+        by_term_.assign(table_size(lists), uint32_t(lists.n_terms));
+        for (size_t entry = 0; entry < lists.n_terms && !by_term_.empty(); ++entry)
+            by_term_[lists.terms[entry]] = uint32_t(entry);
     }
 
     // The term's entry; n_terms: it has none.

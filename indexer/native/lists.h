@@ -97,4 +97,11 @@ struct Lists {
     size_t block_row_bytes = 0;
 };
 
+// How long a table of the directory by term is; 0 where a large vocabulary beside a small segment is worth
+// none.
+inline size_t table_size(const Lists& lists) {
+    const size_t end = lists.n_terms == 0 ? 0 : size_t(lists.terms[lists.n_terms - 1]) + 1;
+    return end > 4 * lists.n_terms + 4096 ? 0 : end;
+}
+
 }  // namespace lsr

@@ -40,10 +40,8 @@ Field::Field(const Forward& forward, const Lists& lists) : forward_(forward), li
     if (lists.sparse_bytes < kOverrun || lists.dense_bytes < kOverrun)
         throw Corrupt("the lists lack their end padding");
     check_directory(lists);
-    const size_t terms_end = lists.n_terms == 0 ? 0 : size_t(lists.terms[lists.n_terms - 1]) + 1;
-    if (terms_end > 4 * lists.n_terms + 4096) return;
-    entries_.resize(terms_end);
-    for (size_t at = 0; at < lists.n_terms; ++at) entries_[lists.terms[at]] = entry_at(at);
+    entries_.resize(table_size(lists));
+    for (size_t at = 0; at < lists.n_terms && !entries_.empty(); ++at) entries_[lists.terms[at]] = entry_at(at);
 }
 
 TermEntry Field::find(uint32_t term) const {
